@@ -1,0 +1,5 @@
+//! Speech to text.
+
+pub mod transcript;
+
+pub use transcript::{Segment, Transcript, Word};

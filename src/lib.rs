@@ -1,0 +1,33 @@
+//! Awaaz hears speech and answers at once: any audio file in, a transcript out, offline, on a CPU.
+//!
+//! The modules, from the edge of the machine inwards:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`audio`] | decodes files and streams, resamples to 16 kHz mono |
+//! | [`vad`] | finds speech (Silero) and cuts it into segments |
+//! | [`dsp`] | log-mel spectrograms |
+//! | [`compute`] | the fast layers that networks are made of |
+//! | [`models`] | the networks |
+//! | [`weights`] | finds, pulls, verifies and reads model weights |
+//! | [`asr`] | turns segments into text |
+//! | [`output`] | writes transcripts, draws progress |
+//! | [`score`] | word and character error rates |
+//! | [`cli`] | the command line, one file a subcommand |
+//!
+//! Time is counted in samples at 16 kHz ([`time::SampleIndex`]); every error is an [`Error`].
+
+pub mod asr;
+pub mod audio;
+pub mod cli;
+pub mod compute;
+pub mod dsp;
+pub mod error;
+pub mod models;
+pub mod output;
+pub mod score;
+pub mod time;
+pub mod vad;
+pub mod weights;
+
+pub use error::{Error, Result};

@@ -1,0 +1,1 @@
+//! Transcripts out: formats, files written whole or not at all, progress.
