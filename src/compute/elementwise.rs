@@ -1,0 +1,68 @@
+//! Functions of single elements and of single rows.
+
+use candle_core::{Result, Tensor};
+use rayon::prelude::*;
+use rten_simd::{SimdOp, SimdUnaryOp};
+use rten_vecmath::Gelu;
+
+use super::tensor;
+
+/// Elements that a task takes at least; less is not worth handing to another thread.
+const GRAIN: usize = 16 * 1024;
+
+/// The exact GELU, `x * Φ(x)`, of every element.
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    let values = tensor::with_slice(x, |values| {
+        let mut out = values.to_vec();
+        out.par_chunks_mut(GRAIN).for_each(gelu_in_place);
+        out
+    })?;
+    tensor::from_values(values, x.shape())
+}
+
+/// The exact GELU of every element, in place.
+pub(super) fn gelu_in_place(values: &mut [f32]) {
+    Gelu {}.map_mut(values);
+}
+
+/// Adds `x` to `sum`, element by element.
+pub fn add_into(x: &[f32], sum: &mut [f32]) {
+    for (sum, x) in sum.iter_mut().zip(x) {
+        *sum += x;
+    }
+}
+
+/// Replaces logits by their log-probabilities. Entries of minus infinity stay so.
+pub fn log_softmax(logits: &mut [f32]) {
+    let max = rten_vecmath::MaxNum::new(logits).dispatch();
+    let sum: f32 = logits.iter().map(|x| (x - max).exp()).sum();
+    let log_sum = max + sum.ln();
+    for x in logits {
+        *x -= log_sum;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_softmax_sums_to_one_and_keeps_masked_entries() {
+        let mut logits = [1.0, 2.0, f32::NEG_INFINITY, 80.0, 79.0];
+        log_softmax(&mut logits);
+        let sum: f32 = logits.iter().map(|x| x.exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-5);
+        assert_eq!(logits[2], f32::NEG_INFINITY);
+        assert!((logits[3] - logits[4] - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn gelu_is_the_exact_one() {
+        // Values of torch.nn.functional.gelu (approximate="none").
+        for (x, expected) in [(-3.0, -0.004_049_69), (-0.5, -0.154_268_77), (0.0, 0.0), (1.0, 0.841_344_7)] {
+            let mut value = [x];
+            gelu_in_place(&mut value);
+            assert!((value[0] - expected).abs() < 1e-5, "gelu({x}) = {}", value[0]);
+        }
+    }
+}
