@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use super::elementwise::gelu_in_place;
 use super::{Linear, tensor};
 
 /// A convolution along time with zero padding of half the kernel on both sides.
@@ -29,8 +30,8 @@ impl Conv1d {
         Self { linear: Linear::new(&by_time, Some(bias), channels * kernel), channels, kernel, stride }
     }
 
-    /// `x` `[time, channels]` to `[ceil(time / stride), outputs]`.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// The convolution of `x`, `[time, channels]`, then the exact GELU: `[ceil(time / stride), outputs]`.
+    pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
         let time = x.elem_count() / self.channels;
         let margin = self.kernel / 2 * self.channels;
         let padded = tensor::with_slice(x, |x| {
@@ -41,6 +42,7 @@ impl Conv1d {
         let frames = (time + 2 * (self.kernel / 2)).saturating_sub(self.kernel) / self.stride + 1;
         let mut out = vec![0.0; frames * self.linear.outputs()];
         self.linear.forward_windows_into(&padded, self.stride * self.channels, &mut out);
+        gelu_in_place(&mut out);
         tensor::from_values(out, (frames, self.linear.outputs()))
     }
 }
@@ -60,10 +62,10 @@ mod tests {
             let expected = x.t().unwrap().unsqueeze(0).unwrap().contiguous().unwrap();
             let expected = expected.conv1d(&weight, 1, stride, 1, 1).unwrap();
             let expected = expected.broadcast_add(&bias.reshape((1, 7, 1)).unwrap()).unwrap();
-            let expected = expected.squeeze(0).unwrap().t().unwrap();
+            let expected = expected.squeeze(0).unwrap().t().unwrap().gelu_erf().unwrap();
             let weight: Vec<f32> = weight.flatten_all().unwrap().to_vec1().unwrap();
             let conv = Conv1d::new(&weight, bias.to_vec1().unwrap(), 5, 3, stride);
-            let out = conv.forward(&x).unwrap();
+            let out = conv.forward_gelu(&x).unwrap();
             assert_eq!(out.dims(), expected.dims());
             let error = (out - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
             assert!(error < 1e-5, "{error}");

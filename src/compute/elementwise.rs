@@ -1,28 +1,19 @@
 //! Functions of single elements and of single rows.
 
-use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 use rten_simd::{SimdOp, SimdUnaryOp};
 use rten_vecmath::Gelu;
 
-use super::tensor;
-
 /// Elements that a task takes at least; less is not worth handing to another thread.
 const GRAIN: usize = 16 * 1024;
 
-/// The exact GELU, `x * Φ(x)`, of every element.
-pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    let values = tensor::with_slice(x, |values| {
-        let mut out = values.to_vec();
-        out.par_chunks_mut(GRAIN).for_each(gelu_in_place);
-        out
-    })?;
-    tensor::from_values(values, x.shape())
-}
-
-/// The exact GELU of every element, in place.
-pub(super) fn gelu_in_place(values: &mut [f32]) {
-    Gelu {}.map_mut(values);
+/// The exact GELU, `x * Φ(x)`, of every element, in place.
+pub fn gelu_in_place(values: &mut [f32]) {
+    let apply = |values: &mut [f32]| Gelu {}.map_mut(values);
+    match values.len() <= GRAIN {
+        true => apply(values),
+        false => values.par_chunks_mut(GRAIN).for_each(apply),
+    }
 }
 
 /// Adds `x` to `sum`, element by element.

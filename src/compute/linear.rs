@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::NdTensorView;
 
+use super::elementwise::gelu_in_place;
 use super::tensor;
 
 /// `x Wᵀ + b` in f32. Made for tens of rows and more; [`RowLinear`](super::RowLinear) is made for few.
@@ -38,6 +39,15 @@ impl Linear {
         let rows = x.elem_count() / self.inputs;
         let mut out = vec![0.0; rows * self.outputs];
         tensor::with_slice(x, |x| self.forward_into(x, &mut out))?;
+        tensor::from_values(out, (rows, self.outputs))
+    }
+
+    /// The layer applied to `x`, then the exact GELU.
+    pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        let rows = x.elem_count() / self.inputs;
+        let mut out = vec![0.0; rows * self.outputs];
+        tensor::with_slice(x, |x| self.forward_into(x, &mut out))?;
+        gelu_in_place(&mut out);
         tensor::from_values(out, (rows, self.outputs))
     }
 

@@ -17,7 +17,7 @@ mod threads;
 
 pub use attention::{HeadCache, attend_cached_into, self_attention};
 pub use conv::Conv1d;
-pub use elementwise::{add_into, gelu, log_softmax};
+pub use elementwise::{add_into, gelu_in_place, log_softmax};
 pub use linear::Linear;
 pub use norm::LayerNorm;
 pub use rows::{RowLinear, RowMatrix};
