@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use rten_simd::{SimdOp, SimdUnaryOp};
-use rten_vecmath::Gelu;
+use rten_vecmath::{Gelu, MaxNum, SumExpSub};
 
 /// Elements that a task takes at least; less is not worth handing to another thread.
 const GRAIN: usize = 16 * 1024;
@@ -25,9 +25,8 @@ pub fn add_into(x: &[f32], sum: &mut [f32]) {
 
 /// Replaces logits by their log-probabilities. Entries of minus infinity stay so.
 pub fn log_softmax(logits: &mut [f32]) {
-    let max = rten_vecmath::MaxNum::new(logits).dispatch();
-    let sum: f32 = logits.iter().map(|x| (x - max).exp()).sum();
-    let log_sum = max + sum.ln();
+    let max = MaxNum::new(logits).dispatch();
+    let log_sum = max + SumExpSub::new(logits, max).dispatch().ln();
     for x in logits {
         *x -= log_sum;
     }

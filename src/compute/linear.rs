@@ -9,7 +9,6 @@ use super::tensor;
 
 /// `x Wᵀ + b` in f32. Made for tens of rows and more; [`RowLinear`](super::RowLinear) is made for few.
 pub struct Linear {
-    executor: GemmExecutor,
     weight: PackedBMatrix<f32>,
     bias: Option<Vec<f32>>,
     inputs: usize,
@@ -22,11 +21,10 @@ impl Linear {
         let outputs = weight.len() / inputs;
         assert_eq!(weight.len(), inputs * outputs, "a weight is outputs times inputs");
         assert!(bias.as_ref().is_none_or(|bias| bias.len() == outputs), "a bias has one value an output");
-        let executor = GemmExecutor::new();
         // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
         let transposed = NdTensorView::from_data([outputs, inputs], weight);
-        let weight = executor.prepack_b(transposed.transposed());
-        Self { executor, weight, bias, inputs, outputs }
+        let weight = GemmExecutor::<f32>::new().prepack_b(transposed.transposed());
+        Self { weight, bias, inputs, outputs }
     }
 
     /// Width of a row of the output.
@@ -81,7 +79,8 @@ impl Linear {
             bias: self.bias.as_deref().map(BiasVector::Row),
             ..GemmOptions::default()
         };
-        self.executor
+        // An executor holds no state but the choice of kernel, and cannot be sent between threads.
+        GemmExecutor::<f32>::new()
             .gemm(out, GemmInputA::Unpacked(x), GemmInputB::Packed(&self.weight), options)
             .expect("shapes were checked when the layer was made");
     }
