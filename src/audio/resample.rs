@@ -1,0 +1,168 @@
+//! Any rate to 16 kHz in streaming blocks, on time to the sample.
+//!
+//! The filter is rubato's synchronous FFT resampler: a Blackman-Harris² windowed sinc, linear in phase. Its
+//! delay is dropped at the start and its tail is pushed out at the end, so that a click at `t` seconds of the
+//! input is at `t` seconds of the output, and `n` samples in give `round(n · 16000 / rate)` out.
+
+use rubato::audioadapter_buffers::direct::SequentialSlice;
+use rubato::{Fft, FixedSync, Resampler as _};
+
+use crate::time::SampleRate;
+use crate::{Error, Result};
+
+/// Frames of the FFT on its shorter side, at least. More makes the passband wider and the delay longer: 512
+/// frames at 16 kHz are 32 ms, half of which is the delay, with the passband flat to 7.6 kHz.
+const MIN_FFT_FRAMES: usize = 512;
+
+/// Mono samples at one rate in, at 16 kHz out. Where the rates are equal, samples pass untouched.
+///
+/// How the input is split between calls of [`push`](Self::push) never changes the output.
+#[derive(Debug)]
+pub struct Resampler {
+    rate: SampleRate,
+    filter: Option<Filter>,
+}
+
+impl Resampler {
+    /// A resampler from `rate` to [`SampleRate::PIPELINE`].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where `rate` is not between [`MIN_RATE`](super::MIN_RATE) and
+    /// [`MAX_RATE`](super::MAX_RATE).
+    pub fn new(rate: SampleRate) -> Result<Self> {
+        if !(super::MIN_RATE..=super::MAX_RATE).contains(&rate) {
+            return Err(Error::Setting(format!(
+                "sample rate {rate} is outside {} to {}",
+                super::MIN_RATE,
+                super::MAX_RATE
+            )));
+        }
+        let filter = if rate == SampleRate::PIPELINE { None } else { Some(Filter::new(rate)?) };
+        Ok(Self { rate, filter })
+    }
+
+    /// The rate of the input.
+    pub fn rate(&self) -> SampleRate {
+        self.rate
+    }
+
+    /// How much later a sample comes out than it went in, at 16 kHz and at worst.
+    pub fn latency(&self) -> usize {
+        // One block must fill before it is filtered, and half a block is the filter's own delay.
+        self.filter.as_ref().map_or(0, |filter| filter.fft.fft_size_out() * 3 / 2)
+    }
+
+    /// Takes `samples` and appends to `out` what is ready at 16 kHz.
+    pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
+        match &mut self.filter {
+            None => out.extend_from_slice(samples),
+            Some(filter) => filter.push(samples, out),
+        }
+    }
+
+    /// Ends the stream: appends what is still inside to `out` and makes ready for another stream.
+    pub fn flush(&mut self, out: &mut Vec<f32>) {
+        if let Some(filter) = &mut self.filter {
+            filter.flush(out);
+            filter.reset();
+        }
+    }
+
+    /// Forgets all that was pushed.
+    pub fn reset(&mut self) {
+        if let Some(filter) = &mut self.filter {
+            filter.reset();
+        }
+    }
+}
+
+/// The FFT filter with the bookkeeping that keeps it on time.
+#[derive(Debug)]
+struct Filter {
+    fft: Fft<f32>,
+    rate: SampleRate,
+    /// Input that does not fill a block yet.
+    block: Vec<f32>,
+    /// Output of one block.
+    filtered: Vec<f32>,
+    /// Output samples still to drop: the filter's delay.
+    delay_left: usize,
+    /// Samples taken since the start.
+    taken: u64,
+    /// Samples given since the start.
+    given: u64,
+}
+
+impl Filter {
+    fn new(rate: SampleRate) -> Result<Self> {
+        let (input, output) = (rate.0 as usize, SampleRate::PIPELINE.0 as usize);
+        let divisor = gcd(input, output);
+        let (step_in, step_out) = (input / divisor, output / divisor);
+        // An even number of steps makes both FFT sizes even, so that the delay is a whole number of samples.
+        let steps = 2 * (MIN_FFT_FRAMES / 2).div_ceil(step_in.min(step_out));
+        let fft = Fft::new(input, output, steps * step_in, 1, FixedSync::Both)
+            .map_err(|e| Error::Setting(format!("cannot resample from {rate}: {e}")))?;
+        let block = Vec::with_capacity(fft.fft_size_in());
+        let filtered = vec![0.0; fft.fft_size_out()];
+        let delay_left = fft.output_delay();
+        Ok(Self { fft, rate, block, filtered, delay_left, taken: 0, given: 0 })
+    }
+
+    fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) {
+        self.taken += samples.len() as u64;
+        let size = self.fft.fft_size_in();
+        while !samples.is_empty() {
+            let (head, rest) = samples.split_at(samples.len().min(size - self.block.len()));
+            self.block.extend_from_slice(head);
+            samples = rest;
+            if self.block.len() == size {
+                self.filter_block(out);
+            }
+        }
+    }
+
+    /// Filters the full block and appends what is not delay to `out`.
+    fn filter_block(&mut self, out: &mut Vec<f32>) {
+        let (size_in, size_out) = (self.block.len(), self.filtered.len());
+        let input = SequentialSlice::new(&self.block[..], 1, size_in);
+        let output = SequentialSlice::new_mut(&mut self.filtered[..], 1, size_out);
+        let (Ok(input), Ok(mut output)) = (input, output) else {
+            unreachable!("both adapters wrap a slice of their own length");
+        };
+        if let Err(error) = self.fft.process_into_buffer(&input, &mut output, None) {
+            unreachable!("a block of the size that the filter asks for is refused: {error}");
+        }
+        self.block.clear();
+        let dropped = self.delay_left.min(size_out);
+        self.delay_left -= dropped;
+        out.extend_from_slice(&self.filtered[dropped..]);
+        self.given += (size_out - dropped) as u64;
+    }
+
+    fn flush(&mut self, out: &mut Vec<f32>) {
+        let total = resampled_len(self.taken, self.rate);
+        while self.given < total {
+            self.block.resize(self.fft.fft_size_in(), 0.0);
+            self.filter_block(out);
+        }
+        out.truncate(out.len() - (self.given - total) as usize);
+    }
+
+    fn reset(&mut self) {
+        self.fft.reset();
+        self.block.clear();
+        self.delay_left = self.fft.output_delay();
+        self.taken = 0;
+        self.given = 0;
+    }
+}
+
+/// How many samples at 16 kHz last as long as `samples` at `rate`, rounded to the nearest.
+pub(super) fn resampled_len(samples: u64, rate: SampleRate) -> u64 {
+    let (rate, pipeline) = (u128::from(rate.0), u128::from(SampleRate::PIPELINE.0));
+    ((u128::from(samples) * pipeline * 2 + rate) / (rate * 2)) as u64
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
