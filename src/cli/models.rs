@@ -216,7 +216,7 @@ fn describe(event: &PullEvent) -> Option<String> {
     Some(match event {
         PullEvent::Waiting { model } => format!("{model}: another process is pulling it; waiting"),
         PullEvent::Trying { model, source } => format!("{model}: pulling from {source}"),
-        PullEvent::Failed { source, reason } => format!("{source}: {reason}; trying the next source"),
+        PullEvent::Failed { source, reason } => format!("{source}: {reason}"),
         PullEvent::File { name, total: Some(total) } => format!("  {name}: {:.1} MB", *total as f64 / 1e6),
         PullEvent::File { name, total: None } => format!("  {name}"),
         PullEvent::Done { model, source, folder } => {
