@@ -23,7 +23,11 @@ impl Chunk {
     pub fn rest(&self, consumed: usize) -> Self {
         let consumed = consumed.min(self.samples.len());
         let start = self.span.start + consumed as u64;
-        Self { span: Span::new(start, self.span.end), samples: self.samples[consumed..].to_vec(), previous: vec![] }
+        Self {
+            span: Span::new(start, self.span.end),
+            samples: self.samples[consumed..].to_vec(),
+            previous: vec![],
+        }
     }
 }
 

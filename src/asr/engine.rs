@@ -50,7 +50,10 @@ impl Engine {
     /// Loads a model's files.
     pub fn load(files: &ModelFiles, threads: Threads) -> Result<Self> {
         let missing = |what: &str| {
-            Error::model(files.folder.display().to_string(), format!("has no {what}; put it beside the weights"))
+            Error::model(
+                files.folder.display().to_string(),
+                format!("has no {what}; put it beside the weights"),
+            )
         };
         let tokenizer_json = files.tokenizer.as_deref().ok_or_else(|| missing("tokenizer.json"))?;
         let generation_json = files.generation_config.as_deref().or(files.config.as_deref());
@@ -72,7 +75,12 @@ impl Engine {
     }
 
     /// Transcribes every chunk of `source` and hands the results to `sink`, in order.
-    pub fn run(&self, source: &mut (dyn ChunkSource + Send), options: &Options, sink: &mut (dyn Sink + Send)) -> Result<()> {
+    pub fn run(
+        &self,
+        source: &mut (dyn ChunkSource + Send),
+        options: &Options,
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<()> {
         let session = Session::new(self, options)?;
         self.threads.run(|| session.run(source, sink))
     }
@@ -82,7 +90,8 @@ impl Engine {
         let frames = samples.len().div_ceil(HOP) + TRAILING_FRAMES;
         let frames = frames.next_multiple_of(2).min(MAX_FRAMES);
         let mels = self.model.config.mels;
-        let log_mel = Tensor::from_vec(self.model.log_mel.spectrogram(samples, frames), (frames, mels), &Device::Cpu)?;
+        let log_mel =
+            Tensor::from_vec(self.model.log_mel.spectrogram(samples, frames), (frames, mels), &Device::Cpu)?;
         let encoding = self.model.encoder.forward(&log_mel)?;
         Ok(Arc::new(self.model.decoder.cross_cache(&encoding)?))
     }
@@ -110,7 +119,9 @@ impl<'a> Session<'a> {
     fn new(engine: &'a Engine, options: &'a Options) -> Result<Self> {
         let tokenizer = &engine.tokenizer;
         if options.task == Task::Translate && !tokenizer.is_multilingual() {
-            return Err(Error::Setting("translation needs a multilingual model; this one knows English only".into()));
+            return Err(Error::Setting(
+                "translation needs a multilingual model; this one knows English only".into(),
+            ));
         }
         if options.beam == 0 || options.batch == 0 || options.temperatures.is_empty() {
             return Err(Error::Setting("beam, batch and the list of temperatures must not be empty".into()));
@@ -255,7 +266,8 @@ impl<'a> Session<'a> {
             }
         }
         engine.model.decoder.forward(states, &inputs, workspace, |_, _| {});
-        let rows = workspace.logits(inputs.iter().filter(|input| input.wanted).count(), engine.model.config.vocabulary);
+        let rows = workspace
+            .logits(inputs.iter().filter(|input| input.wanted).count(), engine.model.config.vocabulary);
 
         // Each job gets the rows of logits that it asked for.
         let mut rest = rows;

@@ -22,5 +22,5 @@ pub use chunk::{Chunk, ChunkSource, Decoded, MAX_CHUNK, Next};
 pub use engine::{Engine, Sink};
 pub use options::{Chunking, LanguageChoice, Options};
 pub use tokenizer::{Special, Tokenizer};
-pub use windows::Windows;
 pub use transcript::{Segment, Task, Transcript, Word};
+pub use windows::Windows;

@@ -16,7 +16,8 @@ const TRUSTED_TEMPERATURE: f32 = 0.5;
 /// The segments of a finished job. Words are not found yet.
 pub fn from_job(job: &Job, tokenizer: &Tokenizer, options: &Options, timestamps: Timestamps) -> Decoded {
     let length = job.chunk.samples.len();
-    let nothing = |job: &Job| Decoded { chunk: job.chunk.clone(), segments: vec![], consumed: length, text: vec![] };
+    let nothing =
+        |job: &Job| Decoded { chunk: job.chunk.clone(), segments: vec![], consumed: length, text: vec![] };
     let Some(best) = job.best() else {
         return nothing(job);
     };
@@ -26,7 +27,9 @@ pub fn from_job(job: &Job, tokenizer: &Tokenizer, options: &Options, timestamps:
     }
     let (pieces, consumed) = match timestamps {
         Timestamps::Within => split_at_timestamps(&best.hypothesis.tokens, length, tokenizer),
-        Timestamps::Without => (vec![Piece { tokens: 0..best.hypothesis.tokens.len(), start: 0, end: length }], length),
+        Timestamps::Without => {
+            (vec![Piece { tokens: 0..best.hypothesis.tokens.len(), start: 0, end: length }], length)
+        }
     };
     let segments: Vec<Segment> = pieces
         .into_iter()
@@ -34,7 +37,8 @@ pub fn from_job(job: &Job, tokenizer: &Tokenizer, options: &Options, timestamps:
         .filter(|segment| !segment.text.is_empty())
         .collect();
     let trusted = best.temperature < TRUSTED_TEMPERATURE;
-    let text = segments.iter().filter(|_| trusted).flat_map(|segment| segment.tokens.iter().copied()).collect();
+    let text =
+        segments.iter().filter(|_| trusted).flat_map(|segment| segment.tokens.iter().copied()).collect();
     Decoded { chunk: job.chunk.clone(), segments, consumed, text }
 }
 
@@ -85,7 +89,11 @@ fn split_at_timestamps(tokens: &[u32], length: usize, tokenizer: &Tokenizer) -> 
     let mut begin = 0;
     let mut pieces = Vec::with_capacity(ends.len());
     for end in ends {
-        pieces.push(Piece { tokens: begin..end, start: samples(tokens[begin]), end: samples(tokens[end - 1]) });
+        pieces.push(Piece {
+            tokens: begin..end,
+            start: samples(tokens[begin]),
+            end: samples(tokens[end - 1]),
+        });
         begin = end;
     }
     let consumed = if ends_in_one { length } else { samples(tokens[begin - 1]) };

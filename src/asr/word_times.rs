@@ -74,7 +74,9 @@ pub fn align(
             .into_iter()
             .map(|range| Word {
                 span: Span::new(at(first + range.start), at(first + range.end).min(job.chunk.span.end)),
-                probability: mean(probabilities.get(first + range.start..first + range.end).unwrap_or_default()),
+                probability: mean(
+                    probabilities.get(first + range.start..first + range.end).unwrap_or_default(),
+                ),
                 text: tokenizer.decode(&text[range]),
             })
             .collect();
@@ -153,7 +155,8 @@ fn median_filter(row: &[f32]) -> impl Iterator<Item = f32> + '_ {
         row[i.clamp(0, last) as usize]
     };
     (0..row.len() as isize).map(move |i| {
-        let mut window: [f32; MEDIAN_WIDTH] = std::array::from_fn(|k| mirrored(i + k as isize - half as isize));
+        let mut window: [f32; MEDIAN_WIDTH] =
+            std::array::from_fn(|k| mirrored(i + k as isize - half as isize));
         window.sort_unstable_by(f32::total_cmp);
         window[half]
     })
