@@ -251,7 +251,8 @@ mod tests {
     #[test]
     fn a_tone_is_in_its_band() {
         let plan = LogMel::new(80);
-        let tone: Vec<f32> = (0..16_000).map(|i| (std::f32::consts::TAU * 1000.0 * i as f32 / 16_000.0).sin()).collect();
+        let tone: Vec<f32> =
+            (0..16_000).map(|i| (std::f32::consts::TAU * 1000.0 * i as f32 / 16_000.0).sin()).collect();
         let frames = plan.spectrogram(&tone, 100);
         let frame = &frames[50 * 80..51 * 80];
         let loudest = (0..80).max_by(|&a, &b| frame[a].total_cmp(&frame[b])).unwrap();
