@@ -1,1 +1,3 @@
 //! The command line. One file a subcommand.
+
+pub mod models;
