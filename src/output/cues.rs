@@ -240,7 +240,7 @@ mod tests {
         let segment = sentence("We choose to go to the moon in this decade and do the other things");
         assert_eq!(
             lines(&segment, &Layout::default()),
-            [["We choose to go to the moon in this", "decade and do the other things"]]
+            [["We choose to go to the moon in", "this decade and do the other things"]]
         );
     }
 

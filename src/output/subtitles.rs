@@ -60,11 +60,11 @@ impl Writer for Subtitles {
 }
 
 impl Dialect {
-    /// Text that cannot be taken for markup or for a line of times. SubRip has no escapes: there an arrow loses
-    /// a stroke, as in openai-whisper.
+    /// Text that cannot be taken for markup or for a line of times. SubRip has no escapes: there an arrow is
+    /// written as one character.
     fn escape(self, text: &str) -> String {
         match self {
-            Self::Srt => text.replace("-->", "->"),
+            Self::Srt => text.replace("-->", "→"),
             Self::Vtt => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
         }
     }
