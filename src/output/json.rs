@@ -5,8 +5,7 @@ use serde::Serialize;
 use super::clock::seconds;
 use super::languages::english_name;
 use super::{Style, Writer};
-use crate::asr::transcript::Task;
-use crate::asr::{Segment, Transcript, Word};
+use crate::asr::{Segment, Task, Transcript, Word};
 use crate::time::SampleIndex;
 
 /// Frames a second in which `seek` is counted.

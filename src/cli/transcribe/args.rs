@@ -7,8 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::Result;
-use crate::asr::transcript::Task;
-use crate::asr::{Chunking, LanguageChoice, Options};
+use crate::asr::{Chunking, LanguageChoice, Options, Task};
 use crate::audio::{Channel, DecodeOptions};
 use crate::cli::models::pull_listener;
 use crate::output::{Format, Layout, Progress, languages};
