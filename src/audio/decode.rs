@@ -7,11 +7,13 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Fault;
 use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::well_known::FORMAT_ID_OGG;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
@@ -71,6 +73,8 @@ pub(super) struct Decoder {
     pub(super) info: AudioInfo,
     /// Bytes that the header promises beyond the end of the file.
     pub(super) missing: Option<u64>,
+    /// The header does not tell the length: the end of the bytes is the end of the audio.
+    endless: bool,
     damaged_in_a_row: u32,
 }
 
@@ -101,7 +105,7 @@ impl Decoder {
             duration: source.len().map(|bytes| Duration::from_secs_f64(seconds(bytes))),
         };
         let packets = Packets::Raw(RawPackets::new(source.into_reader(), format));
-        Ok(Self { name, packets, codec, info, missing: None, damaged_in_a_row: 0 })
+        Ok(Self { name, packets, codec, info, missing: None, endless: false, damaged_in_a_row: 0 })
     }
 
     fn open_format(name: String, source: Source) -> Result<Self> {
@@ -120,11 +124,15 @@ impl Decoder {
             codec: codec.codec_info().short_name,
             rate: SampleRate(params.sample_rate.unwrap_or(0)),
             channels: params.channels.as_ref().map_or(0, |channels| channels.count()),
-            duration: mended.as_ref().and_then(|mended| mended.duration).or_else(|| track_duration(&track)),
+            duration: mended
+                .as_ref()
+                .and_then(|mended| mended.duration)
+                .or_else(|| duration(reader.as_ref(), &track)),
         };
+        let endless = mended.is_some();
         let missing = mended.and_then(|mended| mended.missing);
         let packets = Packets::Format { reader, track: track.id, time_base: track.time_base };
-        Ok(Self { name, packets, codec, info, missing, damaged_in_a_row: 0 })
+        Ok(Self { name, packets, codec, info, missing, endless, damaged_in_a_row: 0 })
     }
 
     /// Decodes the next packet into `frames`.
@@ -137,6 +145,9 @@ impl Decoder {
             Ok(Some(packet)) => packet,
             Ok(None) => return Ok(Step::End),
             Err(Fault::ResetRequired) => return self.restart(),
+            Err(Fault::IoError(error)) if self.endless && error.kind() == ErrorKind::UnexpectedEof => {
+                return Ok(Step::End);
+            }
             Err(Fault::IoError(error)) if !is_end(&error) => return Err(Error::io(&self.name, error)),
             Err(fault) => return Ok(Step::CutShort(describe(&fault))),
         };
@@ -248,10 +259,22 @@ fn check_layout(name: &str, rate: u32, channels: usize) -> Result<()> {
     Ok(())
 }
 
-fn track_duration(track: &Track) -> Option<Duration> {
-    let base = track.time_base?;
-    let ticks = track.duration?;
-    Duration::try_from_secs_f64(base.calc_duration(ticks)?.as_secs_f64()).ok()
+/// The length that the container tells, of the track or, as Matroska has it, of the whole.
+fn duration(reader: &dyn FormatReader, track: &Track) -> Option<Duration> {
+    let whole = reader.media_info();
+    let (base, ticks) = track.time_base.zip(track.duration).or(whole.time_base.zip(whole.duration))?;
+    // Of Opus in Ogg, symphonia counts the delay at the start as part of the length.
+    let opus = reader.format_info().format == FORMAT_ID_OGG && codec_id(track) == Some(CODEC_ID_OPUS);
+    let delay = track.delay.filter(|_| opus).unwrap_or(0);
+    let time = base.calc_duration(ticks.saturating_sub(delay.into()))?;
+    Duration::try_from_secs_f64(time.as_secs_f64()).ok()
+}
+
+fn codec_id(track: &Track) -> Option<AudioCodecId> {
+    match &track.codec_params {
+        Some(CodecParameters::Audio(params)) => Some(params.codec),
+        _ => None,
+    }
 }
 
 /// Runs a piece of symphonia, and takes a panic in it for damaged input.
