@@ -1,1 +1,27 @@
 //! What makes networks fast on a CPU: packed linear layers, attention, convolution, threads.
+//!
+//! Guarantees: kernels are chosen at run time for the processor at hand (AVX-512, AVX2 with FMA, NEON, or
+//! plain code); results do not depend on the number of threads; all `unsafe` code of the crate is here.
+//!
+//! Every layer has two ways in: `forward` takes and returns candle tensors, and the `_into` form works on
+//! slices without allocating. Matrices are row-major.
+
+mod attention;
+mod conv;
+mod elementwise;
+mod linear;
+mod norm;
+mod rows;
+mod tensor;
+mod threads;
+
+pub use attention::{HeadCache, attend_cached_into, self_attention};
+pub use conv::Conv1d;
+pub use elementwise::{add_into, gelu_in_place, log_softmax};
+pub use linear::Linear;
+pub use norm::LayerNorm;
+pub use rows::{RowLinear, RowMatrix};
+pub use threads::Threads;
+
+/// Half-precision number as stored in weights and caches; its bits are those of [`half::f16`].
+pub use rten_simd::f16;

@@ -1,1 +1,5 @@
-//! Signal processing: pure functions and push-style streams.
+//! Signal processing: pure functions and push-style streams, with no I/O and no threads.
+
+mod log_mel;
+
+pub use log_mel::{LogMel, LogMelStream};

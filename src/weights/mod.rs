@@ -1,1 +1,30 @@
-//! Model weights: the registry, pulling and verifying, and readers for each file format.
+//! Model weights: where they are, how they come to this machine, and what is in them.
+//!
+//! - [`Checkpoint`] reads safetensors and CTranslate2 files under one naming, that of Hugging Face. A
+//!   truncated, corrupted or hostile file gives an error, never a panic or an allocation larger than it.
+//! - [`resolve`] turns a model's name or path into its files, and pulls those that are not on this
+//!   machine yet. Every file that comes over the network is verified before anyone sees it; two
+//!   processes that pull at once do not disturb each other; offline means no network at all.
+//! - [`Registry`] lists the models that have names.
+
+mod cache;
+mod checkpoint;
+mod ctranslate2;
+mod digest;
+mod files;
+mod hub;
+mod package;
+mod pull;
+mod registry;
+mod safetensors;
+mod storage;
+mod tensor;
+mod whisper_names;
+
+pub use cache::Fault;
+pub use checkpoint::Checkpoint;
+pub use digest::Sha256;
+pub use files::{ModelFiles, ModelKind};
+pub use pull::{Network, PullEvent, PullOptions, find, pull, resolve, verify};
+pub use registry::{Entry, HubFile, HubSource, PackageSource, PackagedFile, Registry, Source, Task};
+pub use tensor::{Values, Weight};

@@ -1,0 +1,395 @@
+//! Scaled dot-product attention: over a whole sequence, and one step over cached keys and values.
+
+use candle_core::{Result, Tensor};
+use rayon::prelude::*;
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
+use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::{Isa, SimdOp};
+use rten_tensor::NdTensorView;
+use rten_vecmath::Softmax;
+
+use super::rows::Element;
+use super::{f16, tensor};
+
+/// Queries whose scores are held at once: their scores against 1500 keys stay in the second-level cache.
+const QUERY_BLOCK: usize = 64;
+
+/// Bidirectional attention of a sequence to itself.
+///
+/// `qkv` is `[time, 3 * dim]`, queries, keys and values side by side, each of `heads` equal parts; the result
+/// is `[time, dim]`. Scores exist for a block of queries at a time, never as `[heads, time, time]`.
+pub fn self_attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
+    let (time, width) = qkv.dims2()?;
+    let dim = width / 3;
+    let mut out = vec![0.0; time * dim];
+    tensor::with_slice(qkv, |qkv| self_attention_into(qkv, heads, dim, &mut out))?;
+    tensor::from_values(out, (time, dim))
+}
+
+fn self_attention_into(qkv: &[f32], heads: usize, dim: usize, out: &mut [f32]) {
+    let time = out.len() / dim;
+    let head_dim = dim / heads;
+    let gemm = GemmExecutor::new();
+    let part = |offset: usize, first: usize, rows: usize| {
+        let start = first * 3 * dim + offset;
+        let end = start + (rows - 1) * 3 * dim + head_dim;
+        NdTensorView::from_slice_with_strides([rows, head_dim], &qkv[start..end], [3 * dim, 1])
+            .expect("strides lie within the slice cut for them")
+    };
+    let packed: Vec<_> = (0..heads)
+        .into_par_iter()
+        .map(|head| {
+            let keys = part(dim + head * head_dim, 0, time);
+            let values = part(2 * dim + head * head_dim, 0, time);
+            (gemm.prepack_b(keys.transposed()), gemm.prepack_b(values))
+        })
+        .collect();
+
+    out.par_chunks_mut(QUERY_BLOCK * dim).enumerate().for_each_init(
+        || (vec![0.0; QUERY_BLOCK * time], vec![0.0; QUERY_BLOCK * head_dim]),
+        |(scores, mixed), (block, out)| {
+            let rows = out.len() / dim;
+            let scores = &mut scores[..rows * time];
+            let mixed = &mut mixed[..rows * head_dim];
+            for (head, (keys, values)) in packed.iter().enumerate() {
+                let queries = part(head * head_dim, block * QUERY_BLOCK, rows);
+                let scaled = GemmOptions { alpha: (head_dim as f32).powf(-0.5), ..GemmOptions::default() };
+                gemm.gemm(scores, GemmInputA::Unpacked(queries), GemmInputB::Packed(keys), scaled)
+                    .expect("shapes agree by construction");
+                for scores in scores.chunks_exact_mut(time) {
+                    Softmax::new_mut(scores).dispatch();
+                }
+                let weights = NdTensorView::from_data([rows, time], &*scores);
+                gemm.gemm(mixed, GemmInputA::Unpacked(weights), GemmInputB::Packed(values), Default::default())
+                    .expect("shapes agree by construction");
+                for (out, mixed) in out.chunks_exact_mut(dim).zip(mixed.chunks_exact(head_dim)) {
+                    out[head * head_dim..(head + 1) * head_dim].copy_from_slice(mixed);
+                }
+            }
+        },
+    );
+}
+
+/// Times in a cache are rounded up to this, so that kernels read whole vectors without a tail.
+const TIME_STEP: usize = 128;
+/// As [`TIME_STEP`], for the width of a head.
+const HEAD_STEP: usize = 64;
+
+/// Keys and values of one layer and one sequence, by head, in f16 or f32.
+///
+/// Keys are stored transposed, `[heads, head_dim, capacity]`, so that scores of many times are computed in one
+/// vector; values are `[heads, capacity, head_dim]`.
+pub struct HeadCache {
+    storage: CacheStorage,
+    heads: usize,
+    head_dim: usize,
+    capacity: usize,
+}
+
+enum CacheStorage {
+    F32(KeysValues<f32>),
+    F16(KeysValues<f16>),
+}
+
+struct KeysValues<E> {
+    keys: Vec<E>,
+    values: Vec<E>,
+}
+
+impl<E: Element> KeysValues<E> {
+    fn new(cells: usize) -> Self {
+        Self { keys: vec![E::default(); cells], values: vec![E::default(); cells] }
+    }
+}
+
+impl HeadCache {
+    /// An empty cache of f32 for `capacity` times.
+    pub fn new(heads: usize, head_dim: usize, capacity: usize) -> Self {
+        let capacity = capacity.next_multiple_of(TIME_STEP);
+        let cells = heads * head_dim.next_multiple_of(HEAD_STEP) * capacity;
+        Self { storage: CacheStorage::F32(KeysValues::new(cells)), heads, head_dim, capacity }
+    }
+
+    /// A cache in f16 that holds all of `keys_values`, `[time, 2 * heads * head_dim]`: keys, then values.
+    pub fn filled(keys_values: &[f32], heads: usize, head_dim: usize) -> Self {
+        let dim = heads * head_dim;
+        let time = keys_values.len() / (2 * dim);
+        let capacity = time.next_multiple_of(TIME_STEP);
+        let cells = heads * head_dim.next_multiple_of(HEAD_STEP) * capacity;
+        let storage = CacheStorage::F16(KeysValues::new(cells));
+        let mut cache = Self { storage, heads, head_dim, capacity };
+        for (time, row) in keys_values.chunks_exact(2 * dim).enumerate() {
+            cache.set(time, &row[..dim], &row[dim..]);
+        }
+        cache
+    }
+
+    /// Stores `keys` and `values`, `[heads * head_dim]` each, at `time`.
+    pub fn set(&mut self, time: usize, keys: &[f32], values: &[f32]) {
+        assert!(time < self.capacity, "time {time} is past the cache's {}", self.capacity);
+        let (head_dim, capacity) = (self.head_dim, self.capacity);
+        match &mut self.storage {
+            CacheStorage::F32(cells) => set(cells, head_dim, capacity, time, keys, values),
+            CacheStorage::F16(cells) => set(cells, head_dim, capacity, time, keys, values),
+        }
+    }
+
+    /// Makes the first `times` times those of `other`, a cache of the same shape.
+    pub fn copy_from(&mut self, other: &Self, times: usize) {
+        let (rows, width) = (self.heads * self.padded_head(), self.padded_head());
+        let capacity = self.capacity;
+        match (&mut self.storage, &other.storage) {
+            (CacheStorage::F32(to), CacheStorage::F32(from)) => {
+                for row in 0..rows {
+                    let range = row * capacity..row * capacity + times;
+                    to.keys[range.clone()].copy_from_slice(&from.keys[range]);
+                }
+                for head in 0..self.heads {
+                    let range = head * capacity * width..(head * capacity + times) * width;
+                    to.values[range.clone()].copy_from_slice(&from.values[range]);
+                }
+            }
+            _ => unreachable!("only growing caches, which are f32, are copied"),
+        }
+    }
+
+    /// Number of times that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn padded_head(&self) -> usize {
+        self.head_dim.next_multiple_of(HEAD_STEP)
+    }
+}
+
+fn set<E: Element>(
+    cells: &mut KeysValues<E>,
+    head_dim: usize,
+    capacity: usize,
+    time: usize,
+    keys: &[f32],
+    values: &[f32],
+) {
+    let padded = head_dim.next_multiple_of(HEAD_STEP);
+    for (head, (keys, values)) in keys.chunks_exact(head_dim).zip(values.chunks_exact(head_dim)).enumerate() {
+        for (d, &key) in keys.iter().enumerate() {
+            cells.keys[(head * padded + d) * capacity + time] = E::narrow(key);
+        }
+        let start = (head * capacity + time) * padded;
+        for (to, &value) in cells.values[start..].iter_mut().zip(values) {
+            *to = E::narrow(value);
+        }
+    }
+}
+
+/// Attention of query rows to cached keys and values, each row to its own cache.
+///
+/// `queries` and `out` are `[rows, heads * head_dim]`. Row `r` sees the first `target(r).1` times of the cache
+/// `target(r).0`. `weights` is scratch of at least `rows * heads * stride` elements, where `stride` is the
+/// largest capacity of the caches; row `r`, head `h` leaves its attention weights at
+/// `(r * heads + h) * stride`.
+pub fn attend_cached_into<'a>(
+    queries: &[f32],
+    target: impl Fn(usize) -> (&'a HeadCache, usize) + Sync,
+    heads: usize,
+    weights: &mut [f32],
+    stride: usize,
+    out: &mut [f32],
+) {
+    if queries.is_empty() {
+        return;
+    }
+    let (first, _) = target(0);
+    let head_dim = first.head_dim;
+    let parts = queries.len() / head_dim;
+    let task = |part: usize, query: &[f32], weights: &mut [f32], out: &mut [f32]| {
+        let (cache, times) = target(part / heads);
+        let head = part % heads;
+        match &cache.storage {
+            CacheStorage::F32(cells) => attend_head(cells, cache, head, times, query, weights, out),
+            CacheStorage::F16(cells) => attend_head(cells, cache, head, times, query, weights, out),
+        }
+    };
+    weights[..parts * stride]
+        .par_chunks_mut(stride)
+        .zip(out.par_chunks_mut(head_dim))
+        .zip(queries.par_chunks(head_dim))
+        .enumerate()
+        .with_min_len(heads.div_ceil(2))
+        .for_each(|(part, ((weights, out), query))| task(part, query, weights, out));
+}
+
+fn attend_head<E: Element>(
+    cells: &KeysValues<E>,
+    cache: &HeadCache,
+    head: usize,
+    times: usize,
+    query: &[f32],
+    weights: &mut [f32],
+    out: &mut [f32],
+) {
+    let cells_of_head = cache.padded_head() * cache.capacity;
+    let range = head * cells_of_head..(head + 1) * cells_of_head;
+    let keys = &cells.keys[range.clone()];
+    let values = &cells.values[range];
+    Scores { keys, capacity: cache.capacity, times, query, out: weights }.dispatch();
+    let weights = &mut weights[..times];
+    Softmax::new_mut(weights).dispatch();
+    Mix { values, width: cache.padded_head(), weights, out }.dispatch();
+}
+
+/// Scaled products of a query with the keys of the first `times` times.
+struct Scores<'a, E> {
+    keys: &'a [E],
+    capacity: usize,
+    times: usize,
+    query: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl<E: Element> SimdOp for Scores<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        /// Pairs of vectors summed side by side, enough to hide the latency of a multiply-add.
+        const PAIRS: usize = 4;
+        let ops = isa.f32();
+        let pair = 2 * ops.len();
+        let scale = (self.query.len() as f32).powf(-0.5);
+        for start in (0..self.times).step_by(PAIRS * pair) {
+            let mut sums = [[ops.zero(); 2]; PAIRS];
+            for (d, &query) in self.query.iter().enumerate() {
+                let query = ops.splat(query * scale);
+                let keys = &self.keys[d * self.capacity + start..];
+                for (p, sums) in sums.iter_mut().enumerate() {
+                    let key = E::load_pair(isa, &keys[p * pair..]);
+                    sums[0] = ops.mul_add(key[0], query, sums[0]);
+                    sums[1] = ops.mul_add(key[1], query, sums[1]);
+                }
+            }
+            for (p, sums) in sums.into_iter().enumerate() {
+                let out = &mut self.out[start + p * pair..];
+                ops.store(sums[0], &mut out[..ops.len()]);
+                ops.store(sums[1], &mut out[ops.len()..pair]);
+            }
+        }
+    }
+}
+
+/// The sum of values by weights.
+struct Mix<'a, E> {
+    values: &'a [E],
+    width: usize,
+    weights: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl<E: Element> SimdOp for Mix<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let ops = isa.f32();
+        let pair = 2 * ops.len();
+        let mut mixed = [0.0; HEAD_STEP];
+        for (block, out) in self.out.chunks_mut(HEAD_STEP).enumerate() {
+            for start in (0..HEAD_STEP).step_by(pair) {
+                let column = block * HEAD_STEP + start;
+                // Even and odd times are summed apart to hide the latency of a multiply-add.
+                let mut sums = [[ops.zero(); 2]; 2];
+                for (time, &weight) in self.weights.iter().enumerate() {
+                    let weight = ops.splat(weight);
+                    let value = E::load_pair(isa, &self.values[time * self.width + column..]);
+                    let sums = &mut sums[time % 2];
+                    sums[0] = ops.mul_add(value[0], weight, sums[0]);
+                    sums[1] = ops.mul_add(value[1], weight, sums[1]);
+                }
+                let [even, odd] = sums;
+                ops.store(ops.add(even[0], odd[0]), &mut mixed[start..start + ops.len()]);
+                ops.store(ops.add(even[1], odd[1]), &mut mixed[start + ops.len()..start + pair]);
+            }
+            out.copy_from_slice(&mixed[..out.len()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{D, Device};
+
+    fn random(shape: (usize, usize)) -> Tensor {
+        Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap()
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    /// Attention by its definition: `q` `[n, dim]`, `k` and `v` `[t, dim]`.
+    fn plain(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Tensor {
+        let split = |x: &Tensor| {
+            let (time, dim) = x.dims2().unwrap();
+            x.reshape((time, heads, dim / heads)).unwrap().transpose(0, 1).unwrap().contiguous().unwrap()
+        };
+        let (q, k, v) = (split(q), split(k), split(v));
+        let scale = (q.dim(D::Minus1).unwrap() as f64).powf(-0.5);
+        let scores = (q.matmul(&k.t().unwrap()).unwrap() * scale).unwrap();
+        let max = scores.max_keepdim(D::Minus1).unwrap();
+        let exp = scores.broadcast_sub(&max).unwrap().exp().unwrap();
+        let weights = exp.broadcast_div(&exp.sum_keepdim(D::Minus1).unwrap()).unwrap();
+        let out = weights.matmul(&v).unwrap().transpose(0, 1).unwrap().contiguous().unwrap();
+        out.flatten_from(1).unwrap()
+    }
+
+    fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(b) {
+            assert!((a - b).abs() < tolerance, "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn whole_sequences_equal_the_definition() {
+        for (time, heads, head_dim) in [(1, 2, 64), (63, 1, 32), (150, 3, 16)] {
+            let dim = heads * head_dim;
+            let qkv = random((time, 3 * dim));
+            let [q, k, v] = [0, 1, 2].map(|i| qkv.narrow(1, i * dim, dim).unwrap().contiguous().unwrap());
+            let out = self_attention(&qkv, heads).unwrap();
+            assert_close(&values(&out), &values(&plain(&q, &k, &v, heads)), 1e-4);
+        }
+    }
+
+    #[test]
+    fn cached_steps_equal_the_definition() {
+        for (time, heads, head_dim) in [(1, 2, 64), (129, 2, 64), (200, 3, 80), (77, 1, 16)] {
+            let dim = heads * head_dim;
+            let (queries, keys, mixed) = (random((2, dim)), random((time, dim)), random((time, dim)));
+            let both = Tensor::cat(&[&keys, &mixed], 1).unwrap();
+            let filled = HeadCache::filled(&values(&both), heads, head_dim);
+            let mut grown = HeadCache::new(heads, head_dim, time);
+            for (t, row) in values(&both).chunks_exact(2 * dim).enumerate() {
+                grown.set(t, &row[..dim], &row[dim..]);
+            }
+            let mut copied = HeadCache::new(heads, head_dim, time);
+            copied.copy_from(&grown, time);
+            for (cache, tolerance) in [(&filled, 4e-3), (&grown, 1e-4), (&copied, 1e-4)] {
+                let stride = cache.capacity();
+                let mut weights = vec![0.0; 2 * heads * stride];
+                let mut out = vec![0.0; 2 * dim];
+                let seen = [time, time.div_ceil(2)];
+                attend_cached_into(&values(&queries), |r| (cache, seen[r]), heads, &mut weights, stride, &mut out);
+                for (r, &seen) in seen.iter().enumerate() {
+                    let row = queries.narrow(0, r, 1).unwrap();
+                    let (keys, mixed) = (keys.narrow(0, 0, seen).unwrap(), mixed.narrow(0, 0, seen).unwrap());
+                    let expected = values(&plain(&row, &keys, &mixed, heads));
+                    assert_close(&out[r * dim..(r + 1) * dim], &expected, tolerance);
+                    let total: f32 = weights[r * heads * stride..][..seen].iter().sum();
+                    assert!((total - 1.0).abs() < 1e-4);
+                }
+            }
+        }
+    }
+}

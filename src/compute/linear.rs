@@ -1,0 +1,114 @@
+//! Linear layers for many rows at once: weights packed for the matrix kernel when they are loaded.
+
+use candle_core::{Result, Tensor};
+use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
+use rten_tensor::NdTensorView;
+
+use super::elementwise::gelu_in_place;
+use super::tensor;
+
+/// `x Wᵀ + b` in f32. Made for tens of rows and more; [`RowLinear`](super::RowLinear) is made for few.
+pub struct Linear {
+    weight: PackedBMatrix<f32>,
+    bias: Option<Vec<f32>>,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Linear {
+    /// A layer with `weight` `[outputs, inputs]` and `bias` `[outputs]`.
+    pub fn new(weight: &[f32], bias: Option<Vec<f32>>, inputs: usize) -> Self {
+        let outputs = weight.len() / inputs;
+        assert_eq!(weight.len(), inputs * outputs, "a weight is outputs times inputs");
+        assert!(bias.as_ref().is_none_or(|bias| bias.len() == outputs), "a bias has one value an output");
+        // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
+        let transposed = NdTensorView::from_data([outputs, inputs], weight);
+        let weight = GemmExecutor::<f32>::new().prepack_b(transposed.transposed());
+        Self { weight, bias, inputs, outputs }
+    }
+
+    /// Width of a row of the output.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// The layer applied to `x`, `[rows, inputs]`: `[rows, outputs]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let rows = x.elem_count() / self.inputs;
+        let mut out = vec![0.0; rows * self.outputs];
+        tensor::with_slice(x, |x| self.forward_into(x, &mut out))?;
+        tensor::from_values(out, (rows, self.outputs))
+    }
+
+    /// The layer applied to `x`, then the exact GELU.
+    pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        let rows = x.elem_count() / self.inputs;
+        let mut out = vec![0.0; rows * self.outputs];
+        tensor::with_slice(x, |x| self.forward_into(x, &mut out))?;
+        gelu_in_place(&mut out);
+        tensor::from_values(out, (rows, self.outputs))
+    }
+
+    /// The layer applied to `x`, added to `residual`, `[rows, outputs]`.
+    pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let mut out = tensor::with_slice(residual, <[f32]>::to_vec)?;
+        tensor::with_slice(x, |x| self.multiply(x, self.inputs, &mut out, 1.0))?;
+        tensor::from_values(out, residual.shape())
+    }
+
+    /// The layer applied to each row of `x`, `[rows, inputs]`, into `out`, `[rows, outputs]`.
+    pub fn forward_into(&self, x: &[f32], out: &mut [f32]) {
+        self.multiply(x, self.inputs, out, 0.0);
+    }
+
+    /// The layer applied to windows of `x` that start every `stride` elements; `out` has a row for each.
+    pub(super) fn forward_windows_into(&self, x: &[f32], stride: usize, out: &mut [f32]) {
+        self.multiply(x, stride, out, 0.0);
+    }
+
+    fn multiply(&self, x: &[f32], row_stride: usize, out: &mut [f32], beta: f32) {
+        let rows = out.len() / self.outputs;
+        if rows == 0 {
+            return;
+        }
+        let used = (rows - 1) * row_stride + self.inputs;
+        let x = NdTensorView::from_slice_with_strides([rows, self.inputs], &x[..used], [row_stride, 1])
+            .expect("strides lie within the slice cut for them");
+        let options = GemmOptions {
+            beta,
+            bias: self.bias.as_deref().map(BiasVector::Row),
+            ..GemmOptions::default()
+        };
+        // An executor holds no state but the choice of kernel, and cannot be sent between threads.
+        GemmExecutor::<f32>::new()
+            .gemm(out, GemmInputA::Unpacked(x), GemmInputB::Packed(&self.weight), options)
+            .expect("shapes were checked when the layer was made");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn equals_the_plain_product(rows in 1usize..40, inputs in 1usize..70, outputs in 1usize..70, seed in 0u32..99) {
+            let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 16) as f32 / 65_536.0 - 0.5;
+            let weight: Vec<f32> = (0..outputs * inputs).map(value).collect();
+            let bias: Vec<f32> = (0..outputs).map(|i| value(i + 7)).collect();
+            let x: Vec<f32> = (0..rows * inputs).map(|i| value(i + 13)).collect();
+            let layer = Linear::new(&weight, Some(bias.clone()), inputs);
+            let x_tensor = Tensor::from_slice(&x, (rows, inputs), &Device::Cpu).unwrap();
+            let residual = Tensor::ones((rows, outputs), candle_core::DType::F32, &Device::Cpu).unwrap();
+            let out = layer.forward_add(&x_tensor, &residual).unwrap().to_vec2::<f32>().unwrap();
+            for (row, out) in x.chunks(inputs).zip(&out) {
+                for (n, out) in out.iter().enumerate() {
+                    let dot: f32 = row.iter().zip(&weight[n * inputs..]).map(|(x, w)| x * w).sum();
+                    prop_assert!((out - (dot + bias[n] + 1.0)).abs() < 1e-4);
+                }
+            }
+        }
+    }
+}

