@@ -13,7 +13,7 @@ use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Fault;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::FORMAT_ID_OGG;
+use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP3, FORMAT_ID_OGG};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
@@ -73,6 +73,8 @@ pub(super) struct Decoder {
     pub(super) info: AudioInfo,
     /// Bytes that the header promises beyond the end of the file.
     pub(super) missing: Option<u64>,
+    /// The length that the header promises, where it is counted and not guessed from the size of the file.
+    pub(super) promised: Option<Duration>,
     /// The header does not tell the length: the end of the bytes is the end of the audio.
     endless: bool,
     damaged_in_a_row: u32,
@@ -105,7 +107,16 @@ impl Decoder {
             duration: source.len().map(|bytes| Duration::from_secs_f64(seconds(bytes))),
         };
         let packets = Packets::Raw(RawPackets::new(source.into_reader(), format));
-        Ok(Self { name, packets, codec, info, missing: None, endless: false, damaged_in_a_row: 0 })
+        Ok(Self {
+            name,
+            packets,
+            codec,
+            info,
+            missing: None,
+            promised: None,
+            endless: false,
+            damaged_in_a_row: 0,
+        })
     }
 
     fn open_format(name: String, source: Source) -> Result<Self> {
@@ -116,7 +127,10 @@ impl Decoder {
             .limit_visual_bytes(Limit::Maximum(MAX_TAG_BYTES));
         let probe =
             || symphonia::default::get_probe().probe(&Hint::new(), stream, FormatOptions::default(), tags);
-        let reader = guarded(probe).map_err(|fault| Error::audio(&name, describe_probe(&fault)))?;
+        let reader = guarded(probe).map_err(|fault| match fault {
+            Fault::IoError(error) if !is_end(&error) => Error::io(&name, error),
+            fault => Error::audio(&name, describe_probe(&fault)),
+        })?;
         let (codec, track) = select_track(&name, reader.as_ref())?;
         let params = codec.codec_params();
         let info = AudioInfo {
@@ -130,9 +144,15 @@ impl Decoder {
                 .or_else(|| duration(reader.as_ref(), &track)),
         };
         let endless = mended.is_some();
+        let guessed = match reader.format_info().format {
+            // The tag of LAME that counts the frames tells the delay as well.
+            FORMAT_ID_MP3 => track.delay.is_none(),
+            format => format == FORMAT_ID_ADTS,
+        };
+        let promised = info.duration.filter(|_| !guessed && !endless);
         let missing = mended.and_then(|mended| mended.missing);
         let packets = Packets::Format { reader, track: track.id, time_base: track.time_base };
-        Ok(Self { name, packets, codec, info, missing, endless, damaged_in_a_row: 0 })
+        Ok(Self { name, packets, codec, info, missing, promised, endless, damaged_in_a_row: 0 })
     }
 
     /// Decodes the next packet into `frames`.
