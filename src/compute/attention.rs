@@ -60,8 +60,13 @@ fn self_attention_into(qkv: &[f32], heads: usize, dim: usize, out: &mut [f32]) {
                     Softmax::new_mut(scores).dispatch();
                 }
                 let weights = NdTensorView::from_data([rows, time], &*scores);
-                gemm.gemm(mixed, GemmInputA::Unpacked(weights), GemmInputB::Packed(values), Default::default())
-                    .expect("shapes agree by construction");
+                gemm.gemm(
+                    mixed,
+                    GemmInputA::Unpacked(weights),
+                    GemmInputB::Packed(values),
+                    Default::default(),
+                )
+                .expect("shapes agree by construction");
                 for (out, mixed) in out.chunks_exact_mut(dim).zip(mixed.chunks_exact(head_dim)) {
                     out[head * head_dim..(head + 1) * head_dim].copy_from_slice(mixed);
                 }
@@ -380,7 +385,14 @@ mod tests {
                 let mut weights = vec![0.0; 2 * heads * stride];
                 let mut out = vec![0.0; 2 * dim];
                 let seen = [time, time.div_ceil(2)];
-                attend_cached_into(&values(&queries), |r| (cache, seen[r]), heads, &mut weights, stride, &mut out);
+                attend_cached_into(
+                    &values(&queries),
+                    |r| (cache, seen[r]),
+                    heads,
+                    &mut weights,
+                    stride,
+                    &mut out,
+                );
                 for (r, &seen) in seen.iter().enumerate() {
                     let row = queries.narrow(0, r, 1).unwrap();
                     let (keys, mixed) = (keys.narrow(0, 0, seen).unwrap(), mixed.narrow(0, 0, seen).unwrap());

@@ -20,7 +20,9 @@ impl Conv1d {
     /// A convolution with `weight` `[outputs, channels, kernel]` (PyTorch's layout) and `bias` `[outputs]`.
     pub fn new(weight: &[f32], bias: Vec<f32>, channels: usize, kernel: usize, stride: usize) -> Self {
         let mut by_time = vec![0.0; weight.len()];
-        for (from, to) in weight.chunks_exact(channels * kernel).zip(by_time.chunks_exact_mut(channels * kernel)) {
+        for (from, to) in
+            weight.chunks_exact(channels * kernel).zip(by_time.chunks_exact_mut(channels * kernel))
+        {
             for channel in 0..channels {
                 for tap in 0..kernel {
                     to[tap * channels + channel] = from[channel * kernel + tap];
@@ -67,7 +69,8 @@ mod tests {
             let conv = Conv1d::new(&weight, bias.to_vec1().unwrap(), 5, 3, stride);
             let out = conv.forward_gelu(&x).unwrap();
             assert_eq!(out.dims(), expected.dims());
-            let error = (out - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            let error =
+                (out - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
             assert!(error < 1e-5, "{error}");
         }
     }

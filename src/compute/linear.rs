@@ -74,11 +74,8 @@ impl Linear {
         let used = (rows - 1) * row_stride + self.inputs;
         let x = NdTensorView::from_slice_with_strides([rows, self.inputs], &x[..used], [row_stride, 1])
             .expect("strides lie within the slice cut for them");
-        let options = GemmOptions {
-            beta,
-            bias: self.bias.as_deref().map(BiasVector::Row),
-            ..GemmOptions::default()
-        };
+        let options =
+            GemmOptions { beta, bias: self.bias.as_deref().map(BiasVector::Row), ..GemmOptions::default() };
         // An executor holds no state but the choice of kernel, and cannot be sent between threads.
         GemmExecutor::<f32>::new()
             .gemm(out, GemmInputA::Unpacked(x), GemmInputB::Packed(&self.weight), options)

@@ -284,7 +284,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn values(count: usize, seed: u32) -> Vec<f32> {
-        let value = |i: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 977) >> 12) as f32 / 1_048_576.0 - 0.5;
+        let value = |i: u32| {
+            (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 977) >> 12) as f32 / 1_048_576.0 - 0.5
+        };
         (0..count as u32).map(value).collect()
     }
 

@@ -12,8 +12,8 @@ use crate::time::SampleRate;
 
 /// Samples of a window.
 const WINDOW: usize = 400;
-/// Samples from one frame to the next.
-pub(crate) const HOP: usize = 160;
+/// Samples from one frame to the next: 10 ms.
+pub const HOP: usize = 160;
 /// Bins of the power spectrum.
 const BINS: usize = WINDOW / 2 + 1;
 /// Power below which the logarithm is cut.
@@ -67,7 +67,7 @@ impl LogMel {
 }
 
 /// Floors log-mel values at 8 below their maximum (80 dB) and scales them, in place.
-pub(crate) fn normalize(log_mel: &mut [f32]) {
+fn normalize(log_mel: &mut [f32]) {
     let max = log_mel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     for value in log_mel {
         *value = (value.max(max - 8.0) + 4.0) / 4.0;
@@ -251,7 +251,8 @@ mod tests {
     #[test]
     fn a_tone_is_in_its_band() {
         let plan = LogMel::new(80);
-        let tone: Vec<f32> = (0..16_000).map(|i| (std::f32::consts::TAU * 1000.0 * i as f32 / 16_000.0).sin()).collect();
+        let tone: Vec<f32> =
+            (0..16_000).map(|i| (std::f32::consts::TAU * 1000.0 * i as f32 / 16_000.0).sin()).collect();
         let frames = plan.spectrogram(&tone, 100);
         let frame = &frames[50 * 80..51 * 80];
         let loudest = (0..80).max_by(|&a, &b| frame[a].total_cmp(&frame[b])).unwrap();

@@ -89,6 +89,7 @@ impl Place {
 
     /// Makes a staged folder the model's own. Needs the lock.
     pub(super) fn install(&self, staging: &Path, manifest: &Manifest) -> Result<()> {
+        keep_only(staging, manifest)?;
         manifest.save(staging)?;
         let folder = self.folder();
         if folder.exists() {
@@ -99,6 +100,22 @@ impl Place {
         fs::rename(staging, &folder).map_err(|e| Error::io(&folder, e))?;
         remove_folder(&self.partial())
     }
+}
+
+/// Clears a staged folder of what earlier pulls, of other versions, left in it.
+fn keep_only(staging: &Path, manifest: &Manifest) -> Result<()> {
+    let entries = fs::read_dir(staging).map_err(|e| Error::io(staging, e))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if manifest.files.iter().any(|file| staging.join(&file.name) == path) {
+            continue;
+        }
+        if path.is_dir() {
+            remove_folder(&path)?;
+        } else {
+            fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+        }
+    }
+    Ok(())
 }
 
 fn remove_folder(folder: &Path) -> Result<()> {

@@ -1,13 +1,16 @@
 //! SHA-256 of files.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::path::Path;
 use std::str::FromStr;
 
 use sha2::Digest as _;
 
 use crate::{Error, Result};
+
+/// Larger than the default: the files are.
+const READ_BUFFER: usize = 128 * 1024;
 
 /// A SHA-256 digest, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,9 +22,10 @@ impl Sha256 {
     /// # Errors
     /// [`Error::Io`] if it cannot be read.
     pub fn of_file(path: &Path) -> Result<Self> {
-        let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+        let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+        let mut file = BufReader::with_capacity(READ_BUFFER, file);
         let mut hasher = Hasher::default();
-        copy(&mut file, &mut hasher, |_| Ok(())).map_err(|e| Error::io(path, e))?;
+        io::copy(&mut file, &mut hasher).map_err(|e| Error::io(path, e))?;
         Ok(hasher.finish())
     }
 }
@@ -85,26 +89,5 @@ impl Write for Hasher {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Copies to the end; `step` hears the bytes copied so far and may stop the copy with an error.
-pub(super) fn copy(
-    from: &mut impl Read,
-    to: &mut impl Write,
-    mut step: impl FnMut(u64) -> io::Result<()>,
-) -> io::Result<u64> {
-    let mut buffer = vec![0; 128 * 1024];
-    let mut done = 0;
-    loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) => return Ok(done),
-            Ok(read) => read,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        };
-        to.write_all(&buffer[..read])?;
-        done += read as u64;
-        step(done)?;
     }
 }

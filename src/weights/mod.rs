@@ -9,9 +9,11 @@
 
 mod cache;
 mod checkpoint;
+mod copy;
 mod ctranslate2;
 mod digest;
 mod files;
+#[cfg(feature = "hub")]
 mod hub;
 mod package;
 mod pull;
@@ -25,6 +27,6 @@ pub use cache::Fault;
 pub use checkpoint::Checkpoint;
 pub use digest::Sha256;
 pub use files::{ModelFiles, ModelKind};
-pub use pull::{Network, PullEvent, PullOptions, find, pull, resolve, verify};
+pub use pull::{Network, PullEvent, PullOptions, find, is_pulled, pull, resolve, verify};
 pub use registry::{Entry, HubFile, HubSource, PackageSource, PackagedFile, Registry, Source, Task};
 pub use tensor::{Values, Weight};

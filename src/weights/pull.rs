@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::cache::{Fault, FileRecord, Manifest, Place};
 use super::digest::Sha256;
 use super::files::ModelFiles;
+#[cfg(feature = "hub")]
+use super::hub;
+use super::package;
 use super::registry::{Entry, Registry, Source};
-use super::{hub, package};
 use crate::{Error, Result};
 
 /// Where models are looked for, and how they are fetched.
@@ -166,10 +168,15 @@ pub fn resolve(name_or_path: &str, options: &PullOptions) -> Result<ModelFiles> 
 /// cache of the Hugging Face libraries.
 pub fn find(entry: &Entry, options: &PullOptions) -> Option<ModelFiles> {
     let place = Place::new(&options.cache, &entry.name);
-    let own = place.complete().map(|_| place.folder());
+    let own = place.complete().and_then(|_| ModelFiles::at(&place.folder()).ok());
+    own.map(|files| files.named(&entry.name)).or_else(|| find_elsewhere(entry, options))
+}
+
+/// The same outside the cache of this program.
+fn find_elsewhere(entry: &Entry, options: &PullOptions) -> Option<ModelFiles> {
     let folders =
         options.folders.iter().map(|folder| folder.join(&entry.name)).filter(|folder| folder.is_dir());
-    let mut found = own.into_iter().chain(folders).chain(find_in_hub_cache(entry, options));
+    let mut found = folders.chain(find_in_hub_cache(entry, options));
     found.find_map(|folder| ModelFiles::at(&folder).ok()).map(|files| files.named(&entry.name))
 }
 
@@ -185,12 +192,16 @@ fn find_in_hub_cache(entry: &Entry, options: &PullOptions) -> Option<PathBuf> {
     })
 }
 
-/// Fetches a model into the cache, unless it is there, complete and undamaged.
+/// Fetches a model into the cache, unless it is there, complete and undamaged, or elsewhere on this
+/// machine.
 ///
 /// # Errors
 /// [`Error::Pull`] if no source has it, if a file is not what it should be, or if the network is
 /// forbidden; [`Error::Io`] if the cache cannot be written; [`Error::Interrupted`] after `stop`.
 pub fn pull(entry: &Entry, options: &PullOptions) -> Result<ModelFiles> {
+    if let Some(files) = find_elsewhere(entry, options) {
+        return Ok(files);
+    }
     let place = Place::new(&options.cache, &entry.name);
     let folder = place.folder();
     let _lock = place.lock(options)?;
@@ -238,9 +249,13 @@ fn fetch(entry: &Entry, place: &Place, options: &PullOptions) -> Result<()> {
     Err(failed(reasons.join("; ")))
 }
 
-/// The files of a pulled model that are not what was pulled; `None` if it is not in the cache.
-///
-/// A file whose digest the registry pins is held to that, any other to the digest noted at the pull.
+/// Whether a model was pulled into the cache of this program, whatever has become of it since.
+pub fn is_pulled(entry: &Entry, options: &PullOptions) -> bool {
+    Place::new(&options.cache, &entry.name).manifest().is_some()
+}
+
+/// The files of a pulled model whose digests are no longer those that the pull noted; `None` if the
+/// model is not in the cache of this program.
 pub fn verify(entry: &Entry, options: &PullOptions) -> Option<Vec<Fault>> {
     let place = Place::new(&options.cache, &entry.name);
     place.manifest().map(|manifest| manifest.faults(&place.folder()))
@@ -270,3 +285,13 @@ impl From<Error> for Failure {
 
 /// The files of a source, verified.
 pub(super) type Fetched = Result<Vec<FileRecord>, Failure>;
+
+#[cfg(not(feature = "hub"))]
+mod hub {
+    use super::{Failure, Fetched, Path, PullOptions};
+    use crate::weights::HubSource;
+
+    pub(super) fn fetch(_: &HubSource, _: &Path, _: &PullOptions) -> Fetched {
+        Err(Failure::Unavailable("this build has no hub; build it with the feature `hub`".into()))
+    }
+}

@@ -70,7 +70,8 @@ impl Config {
         let heads = read_heads(config_json)?;
         let count = |stated: Option<usize>, part: &str| {
             let scalar = checkpoint.scalar(&format!("{part}/num_heads"));
-            let heads = stated.or(scalar.and_then(|heads| usize::try_from(heads).ok())).unwrap_or(dim / HEAD_DIM);
+            let heads =
+                stated.or(scalar.and_then(|heads| usize::try_from(heads).ok())).unwrap_or(dim / HEAD_DIM);
             match heads > 0 && dim.is_multiple_of(heads) {
                 true => Ok(heads),
                 false => Err(Error::model(

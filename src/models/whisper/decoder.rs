@@ -52,12 +52,23 @@ pub struct DecoderState {
     cross: Arc<CrossCache>,
     layers: Vec<HeadCache>,
     length: usize,
+    positions: usize,
 }
 
 impl DecoderState {
     /// Tokens decoded so far.
     pub fn length(&self) -> usize {
         self.length
+    }
+
+    /// Tokens that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.positions
+    }
+
+    /// What it listens to.
+    pub fn cross(&self) -> Arc<CrossCache> {
+        Arc::clone(&self.cross)
     }
 
     /// Begins again, listening to `cross`.
@@ -105,9 +116,9 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Logits of wanted row `index` of the last call, `[vocabulary]`.
-    pub fn logits(&mut self, index: usize, vocabulary: usize) -> &mut [f32] {
-        &mut self.logits[index * vocabulary..(index + 1) * vocabulary]
+    /// Logits of the first `count` wanted inputs of the last call, `[count, vocabulary]`.
+    pub fn logits(&mut self, count: usize, vocabulary: usize) -> &mut [f32] {
+        &mut self.logits[..count * vocabulary]
     }
 
     fn reserve(&mut self, rows: usize, wanted: usize, config: &Config, stride: usize) {
@@ -145,7 +156,9 @@ impl Decoder {
         Ok(Self {
             embed_tokens: loader.row_matrix(&tokens, dim, config.vocabulary)?,
             embed_positions: loader.values("model.decoder.embed_positions.weight", &positions)?,
-            layers: (0..config.decoder_layers).map(|i| Layer::load(loader, config, i)).collect::<Result<_>>()?,
+            layers: (0..config.decoder_layers)
+                .map(|i| Layer::load(loader, config, i))
+                .collect::<Result<_>>()?,
             layer_norm: loader.norm("model.decoder.layer_norm", dim)?,
             config: config.clone(),
         })
@@ -165,8 +178,9 @@ impl Decoder {
     /// A hypothesis with no tokens yet that listens to `cross`.
     pub fn state(&self, cross: Arc<CrossCache>) -> DecoderState {
         let Config { decoder_heads: heads, dim, target_positions, .. } = self.config;
-        let layers = self.layers.iter().map(|_| HeadCache::new(heads, dim / heads, target_positions)).collect();
-        DecoderState { cross, layers, length: 0 }
+        let layers =
+            self.layers.iter().map(|_| HeadCache::new(heads, dim / heads, target_positions)).collect();
+        DecoderState { cross, layers, length: 0, positions: target_positions }
     }
 
     /// Decodes `inputs`, in order of time for each state, and advances the states.
@@ -188,20 +202,28 @@ impl Decoder {
         let Config { dim, decoder_heads: heads, vocabulary, .. } = self.config;
         let rows = inputs.len();
         let self_stride = states.iter().flat_map(|state| state.layers.first()).map(HeadCache::capacity).max();
-        let cross_stride = states.iter().flat_map(|state| state.cross.layers.first()).map(HeadCache::capacity).max();
+        let cross_stride =
+            states.iter().flat_map(|state| state.cross.layers.first()).map(HeadCache::capacity).max();
         let (Some(self_stride), Some(cross_stride)) = (self_stride, cross_stride) else {
             return;
         };
         let wanted = inputs.iter().filter(|input| input.wanted).count();
         workspace.reserve(rows, wanted, &self.config, self_stride.max(cross_stride));
         let Workspace { x, normed, wide, mixed, projected, weights, positions, wanted, logits } = workspace;
-        let (x, normed, mixed, projected) =
-            (&mut x[..rows * dim], &mut normed[..rows * dim], &mut mixed[..rows * dim], &mut projected[..rows * dim]);
+        let (x, normed, mixed, projected) = (
+            &mut x[..rows * dim],
+            &mut normed[..rows * dim],
+            &mut mixed[..rows * dim],
+            &mut projected[..rows * dim],
+        );
 
         positions.clear();
         for (input, x) in inputs.iter().zip(x.chunks_exact_mut(dim)) {
             let state = &mut states[input.state];
-            assert!(state.length < self.config.target_positions, "a sequence is longer than the network allows");
+            assert!(
+                state.length < self.config.target_positions,
+                "a sequence is longer than the network allows"
+            );
             positions.push(state.length);
             self.embed_tokens.row_into(input.token as usize, x);
             add_into(&self.embed_positions[state.length * dim..(state.length + 1) * dim], x);
@@ -244,7 +266,8 @@ impl Decoder {
         wanted.clear();
         wanted.extend((0..rows).filter(|&row| inputs[row].wanted));
         for (to, &row) in wanted.iter().enumerate() {
-            self.layer_norm.forward_into(&x[row * dim..(row + 1) * dim], &mut normed[to * dim..(to + 1) * dim]);
+            self.layer_norm
+                .forward_into(&x[row * dim..(row + 1) * dim], &mut normed[to * dim..(to + 1) * dim]);
         }
         let wanted = wanted.len();
         self.embed_tokens.multiply_into(&normed[..wanted * dim], &mut logits[..wanted * vocabulary]);

@@ -40,7 +40,9 @@ impl Encoder {
             conv1: conv("conv1", config.mels, 1)?,
             conv2: conv("conv2", dim, 2)?,
             embed_positions: Tensor::from_vec(embed_positions, &positions, &Device::Cpu)?,
-            layers: (0..config.encoder_layers).map(|i| Layer::load(loader, config, i)).collect::<Result<_>>()?,
+            layers: (0..config.encoder_layers)
+                .map(|i| Layer::load(loader, config, i))
+                .collect::<Result<_>>()?,
             layer_norm: loader.norm("model.encoder.layer_norm", dim)?,
         })
     }
