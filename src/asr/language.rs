@@ -51,6 +51,8 @@ pub(super) fn unknown(code: &str, tokenizer: &Tokenizer) -> Error {
     let known = tokenizer.languages();
     match tokenizer.is_multilingual() {
         true => Error::Setting(format!("unknown language {code}; the model knows {}", known.join(", "))),
-        false => Error::Setting(format!("language {code} needs a multilingual model; this one knows English only")),
+        false => {
+            Error::Setting(format!("language {code} needs a multilingual model; this one knows English only"))
+        }
     }
 }

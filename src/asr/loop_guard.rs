@@ -13,27 +13,21 @@ fn repeats_of_a_loop(length: usize) -> usize {
     }
 }
 
-/// Length of the shortest phrase that `tokens` end in a loop of.
-pub fn looping_phrase(tokens: &[u32]) -> Option<usize> {
-    (1..=LONGEST_PHRASE).find(|&length| {
+/// How many of `tokens` to keep where they end in a loop: all up to the end of its first round.
+pub fn loop_start(tokens: &[u32]) -> Option<usize> {
+    let length = (1..=LONGEST_PHRASE).find(|&length| {
         let Some(start) = tokens.len().checked_sub(length * repeats_of_a_loop(length)) else {
             return false;
         };
         let phrase = &tokens[tokens.len() - length..];
         tokens[start..].chunks_exact(length).all(|repeat| repeat == phrase)
-    })
-}
-
-/// `tokens` with a loop at their end cut to its first round.
-pub fn cut_loop(tokens: &mut Vec<u32>) {
-    let Some(length) = looping_phrase(tokens) else {
-        return;
-    };
+    })?;
+    let repeats = |end: usize| tokens[end - 2 * length..end - length] == tokens[end - length..end];
     let mut end = tokens.len();
-    while end >= 2 * length && tokens[end - 2 * length..end - length] == tokens[end - length..end] {
+    while end >= 2 * length && repeats(end) {
         end -= length;
     }
-    tokens.truncate(end);
+    Some(end)
 }
 
 #[cfg(test)]
@@ -44,27 +38,20 @@ mod tests {
     fn finds_loops_and_spares_speech() {
         struct Case {
             tokens: Vec<u32>,
-            phrase: Option<usize>,
+            kept: Option<usize>,
         }
         let cases = [
-            Case { tokens: vec![], phrase: None },
-            Case { tokens: vec![7; 9], phrase: None },
-            Case { tokens: vec![7; 10], phrase: Some(1) },
-            Case { tokens: [1, 2, 3].repeat(5), phrase: None },
-            Case { tokens: [1, 2, 3].repeat(6), phrase: Some(3) },
-            Case { tokens: (0..12).collect::<Vec<_>>().repeat(4), phrase: Some(12) },
-            Case { tokens: (0..200).collect(), phrase: None },
+            Case { tokens: vec![], kept: None },
+            Case { tokens: vec![7; 9], kept: None },
+            Case { tokens: vec![7; 10], kept: Some(1) },
+            Case { tokens: [1, 2, 3].repeat(5), kept: None },
+            Case { tokens: [1, 2, 3].repeat(6), kept: Some(3) },
+            Case { tokens: [vec![9, 8], [1, 2, 3].repeat(7)].concat(), kept: Some(5) },
+            Case { tokens: (0..12).collect::<Vec<_>>().repeat(4), kept: Some(12) },
+            Case { tokens: (0..200).collect(), kept: None },
         ];
-        for Case { tokens, phrase } in cases {
-            assert_eq!(looping_phrase(&tokens), phrase, "{tokens:?}");
+        for Case { tokens, kept } in cases {
+            assert_eq!(loop_start(&tokens), kept, "{tokens:?}");
         }
-    }
-
-    #[test]
-    fn cuts_a_loop_to_one_round() {
-        let mut tokens = vec![9, 8];
-        tokens.extend([1, 2, 3].repeat(7));
-        cut_loop(&mut tokens);
-        assert_eq!(tokens, [9, 8, 1, 2, 3]);
     }
 }

@@ -51,7 +51,11 @@ fn apply_grammar(logits: &mut [f32], decoded: &[u32], tokenizer: &Tokenizer) {
     let special = tokenizer.special();
     let (end, first) = (special.end as usize, special.first_timestamp as usize);
     let is_timestamp = |back: usize| {
-        decoded.len().checked_sub(back).and_then(|i| decoded.get(i)).is_some_and(|&t| tokenizer.is_timestamp(t))
+        decoded
+            .len()
+            .checked_sub(back)
+            .and_then(|i| decoded.get(i))
+            .is_some_and(|&t| tokenizer.is_timestamp(t))
     };
     let last = is_timestamp(1);
     let pair_complete = last && (decoded.len() < 2 || is_timestamp(2));

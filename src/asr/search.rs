@@ -24,6 +24,12 @@ impl Hypothesis {
         longer
     }
 
+    /// Keeps the first `length` tokens.
+    pub fn truncate(&mut self, length: usize) {
+        self.total -= self.log_probabilities.drain(length.min(self.log_probabilities.len())..).sum::<f32>();
+        self.tokens.truncate(length);
+    }
+
     /// Appends `token`.
     pub fn push(&mut self, token: u32, log_probability: f32) {
         self.tokens.push(token);

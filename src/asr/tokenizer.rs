@@ -86,7 +86,8 @@ impl Tokenizer {
         let generation: Generation = generation_json.map(read_json).transpose()?.unwrap_or_default();
         let malformed = |reason: String| Error::model(tokenizer_json.display().to_string(), reason);
 
-        let added: HashMap<&str, u32> = file.added_tokens.iter().map(|t| (t.content.as_str(), t.id)).collect();
+        let added: HashMap<&str, u32> =
+            file.added_tokens.iter().map(|t| (t.content.as_str(), t.id)).collect();
         let id = |names: &[&str]| {
             names
                 .iter()

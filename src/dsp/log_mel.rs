@@ -12,8 +12,8 @@ use crate::time::SampleRate;
 
 /// Samples of a window.
 const WINDOW: usize = 400;
-/// Samples from one frame to the next.
-pub(crate) const HOP: usize = 160;
+/// Samples from one frame to the next: 10 ms.
+pub const HOP: usize = 160;
 /// Bins of the power spectrum.
 const BINS: usize = WINDOW / 2 + 1;
 /// Power below which the logarithm is cut.
@@ -67,7 +67,7 @@ impl LogMel {
 }
 
 /// Floors log-mel values at 8 below their maximum (80 dB) and scales them, in place.
-pub(crate) fn normalize(log_mel: &mut [f32]) {
+fn normalize(log_mel: &mut [f32]) {
     let max = log_mel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     for value in log_mel {
         *value = (value.max(max - 8.0) + 4.0) / 4.0;

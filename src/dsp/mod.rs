@@ -2,4 +2,4 @@
 
 mod log_mel;
 
-pub use log_mel::{LogMel, LogMelStream};
+pub use log_mel::{HOP, LogMel, LogMelStream};

@@ -52,12 +52,23 @@ pub struct DecoderState {
     cross: Arc<CrossCache>,
     layers: Vec<HeadCache>,
     length: usize,
+    positions: usize,
 }
 
 impl DecoderState {
     /// Tokens decoded so far.
     pub fn length(&self) -> usize {
         self.length
+    }
+
+    /// Tokens that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.positions
+    }
+
+    /// What it listens to.
+    pub fn cross(&self) -> Arc<CrossCache> {
+        Arc::clone(&self.cross)
     }
 
     /// Begins again, listening to `cross`.
@@ -105,9 +116,9 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Logits of wanted row `index` of the last call, `[vocabulary]`.
-    pub fn logits(&mut self, index: usize, vocabulary: usize) -> &mut [f32] {
-        &mut self.logits[index * vocabulary..(index + 1) * vocabulary]
+    /// Logits of the first `count` wanted inputs of the last call, `[count, vocabulary]`.
+    pub fn logits(&mut self, count: usize, vocabulary: usize) -> &mut [f32] {
+        &mut self.logits[..count * vocabulary]
     }
 
     fn reserve(&mut self, rows: usize, wanted: usize, config: &Config, stride: usize) {
@@ -169,7 +180,7 @@ impl Decoder {
         let Config { decoder_heads: heads, dim, target_positions, .. } = self.config;
         let layers =
             self.layers.iter().map(|_| HeadCache::new(heads, dim / heads, target_positions)).collect();
-        DecoderState { cross, layers, length: 0 }
+        DecoderState { cross, layers, length: 0, positions: target_positions }
     }
 
     /// Decodes `inputs`, in order of time for each state, and advances the states.
