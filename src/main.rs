@@ -1,1 +1,7 @@
-fn main() {}
+//! The `awaaz` program: see [`awaaz::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    awaaz::cli::run(std::env::args_os())
+}

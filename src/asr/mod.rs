@@ -1,8 +1,9 @@
 //! Speech to text.
 //!
-//! [`Engine`] is Whisper at work: it takes chunks of sound from a [`ChunkSource`] and hands decoded text to a
-//! [`Sink`], in order of time, many chunks side by side. The same sound gives the same text whatever the
-//! number of threads and whatever else is decoded beside it.
+//! A [`Recognizer`] turns a stream of samples into a [`Transcript`]; [`WhisperRecognizer`] does so with Whisper.
+//! Beneath it, an [`Engine`] takes chunks of sound from a [`ChunkSource`] and hands decoded text to a [`Sink`],
+//! in order of time, many chunks side by side. The same sound gives the same text whatever the number of
+//! threads and whatever else is decoded beside it.
 
 mod chunk;
 mod engine;
@@ -10,6 +11,8 @@ mod job;
 mod language;
 mod loop_guard;
 mod options;
+mod pauses;
+mod recognizer;
 mod rules;
 mod search;
 mod segments;
@@ -21,6 +24,51 @@ mod word_times;
 pub use chunk::{Chunk, ChunkSource, Decoded, MAX_CHUNK, Next};
 pub use engine::{Engine, Sink};
 pub use options::{Chunking, LanguageChoice, Options};
+pub use recognizer::WhisperRecognizer;
 pub use tokenizer::{Special, Tokenizer};
 pub use transcript::{Segment, Task, Transcript, Word};
-pub use windows::Windows;
+
+use crate::Result;
+use crate::audio::AudioStream;
+use crate::time::SampleIndex;
+
+/// Where a recogniser hears: 16 kHz mono samples in order.
+pub trait AudioSource {
+    /// Puts the next samples into `block`, in place of what it held, and returns how many: zero at the end and
+    /// ever after.
+    ///
+    /// # Errors
+    /// Those of the input, which end it.
+    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize>;
+}
+
+impl AudioSource for AudioStream {
+    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
+        AudioStream::read(self, block)
+    }
+}
+
+/// Hears of recognition while it goes on.
+pub trait Observer {
+    /// A segment is ready; segments come in order of time, and each is in the transcript.
+    fn segment(&mut self, segment: &Segment);
+
+    /// The audio before `position` is done.
+    fn progress(&mut self, position: SampleIndex);
+
+    /// Something is doubtful that the user should know of.
+    fn warn(&mut self, message: &str);
+
+    /// Whether to stop. Asked often; once it is true, recognition ends with
+    /// [`Error::Interrupted`](crate::Error::Interrupted).
+    fn stopped(&self) -> bool;
+}
+
+/// Turns speech into text, one stream after another.
+pub trait Recognizer {
+    /// Transcribes `audio` to its end.
+    ///
+    /// # Errors
+    /// Those of the audio and of the network; [`Error::Interrupted`](crate::Error::Interrupted) when stopped.
+    fn transcribe(&mut self, audio: &mut dyn AudioSource, observer: &mut dyn Observer) -> Result<Transcript>;
+}

@@ -166,3 +166,132 @@ pub(super) fn resampled_len(samples: u64, rate: SampleRate) -> u64 {
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::TAU;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RATES: [u32; 12] =
+        [8_000, 11_025, 12_000, 16_000, 16_001, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000];
+
+    fn resample(rate: u32, input: &[f32]) -> Vec<f32> {
+        let mut resampler = Resampler::new(SampleRate(rate)).unwrap();
+        let mut out = Vec::new();
+        resampler.push(input, &mut out);
+        resampler.flush(&mut out);
+        out
+    }
+
+    fn sine(rate: u32, hertz: f64, seconds: f64) -> Vec<f32> {
+        let samples = (f64::from(rate) * seconds) as usize;
+        (0..samples).map(|n| (TAU * hertz * n as f64 / f64::from(rate)).sin() as f32).collect()
+    }
+
+    /// Level against a full-scale sine, in dB, away from the edges.
+    fn level(samples: &[f32]) -> f64 {
+        let middle = &samples[samples.len() / 4..samples.len() * 3 / 4];
+        let power = middle.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / middle.len() as f64;
+        10.0 * (2.0 * power).max(1e-20).log10()
+    }
+
+    #[test]
+    fn length_is_that_of_the_input_to_the_sample() {
+        for rate in RATES {
+            for samples in [0, 1, 2, 159, 441, 10_007, 50_001] {
+                let out = resample(rate, &vec![0.1; samples]);
+                assert_eq!(
+                    out.len() as u64,
+                    resampled_len(samples as u64, SampleRate(rate)),
+                    "{samples} at {rate}"
+                );
+            }
+        }
+        assert_eq!(resampled_len(441, SampleRate(44_100)), 160);
+        assert_eq!(resampled_len(3, SampleRate(48_000)), 1);
+        assert_eq!(resampled_len(1, SampleRate(48_000)), 0);
+    }
+
+    #[test]
+    fn a_tone_keeps_its_phase_and_level() {
+        for rate in RATES {
+            let (out, expected) = (resample(rate, &sine(rate, 1000.0, 1.0)), sine(16_000, 1000.0, 1.0));
+            let middle = 2000..14_000;
+            let error: Vec<f32> =
+                out[middle.clone()].iter().zip(&expected[middle]).map(|(a, b)| a - b).collect();
+            // Inputs with an odd FFT size do not exist here, so what is left is rounding.
+            assert!(level(&error) < -100.0, "{rate}: error {:.1} dB", level(&error));
+        }
+    }
+
+    #[test]
+    fn the_passband_is_flat_and_what_is_above_it_is_gone() {
+        for rate in [44_100, 48_000, 96_000] {
+            for hertz in (100..=7500).step_by(740) {
+                let level = level(&resample(rate, &sine(rate, f64::from(hertz), 0.5)));
+                assert!(level.abs() < 0.01, "{hertz} Hz at {rate}: {level:.4} dB");
+            }
+            for hertz in [8_200, 9_000, 12_000, 15_900, 16_100, 20_000] {
+                let level = level(&resample(rate, &sine(rate, f64::from(hertz), 0.5)));
+                assert!(level < -90.0, "{hertz} Hz at {rate} leaves {level:.1} dB");
+            }
+        }
+        // Upwards: no image of the tone beyond the old Nyquist frequency.
+        let tone = resample(8_000, &sine(8_000, 3_000.0, 0.5));
+        let expected = sine(16_000, 3_000.0, 0.5);
+        let error: Vec<f32> = tone.iter().zip(&expected).map(|(a, b)| a - b).collect();
+        assert!(level(&error) < -90.0, "{:.1} dB", level(&error));
+    }
+
+    #[test]
+    fn equal_rates_pass_untouched() {
+        let input: Vec<f32> = (0..1000).map(|n| (n as f32).sin() * 1e-7).collect();
+        assert_eq!(resample(16_000, &input), input);
+    }
+
+    #[test]
+    fn a_flushed_resampler_starts_anew() {
+        let mut resampler = Resampler::new(SampleRate(44_100)).unwrap();
+        let (input, mut first, mut second) = (sine(44_100, 440.0, 0.3), Vec::new(), Vec::new());
+        resampler.push(&input, &mut first);
+        resampler.flush(&mut first);
+        resampler.push(&input, &mut second);
+        resampler.reset();
+        second.clear();
+        resampler.push(&input, &mut second);
+        resampler.flush(&mut second);
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn rates_out_of_range_are_refused() {
+        for rate in [0, 7_999, 192_001, u32::MAX] {
+            assert!(matches!(Resampler::new(SampleRate(rate)), Err(Error::Setting(_))), "{rate}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn blocks_change_nothing(
+            rate in prop::sample::select(RATES.to_vec()),
+            input in prop::collection::vec(-1.0f32..1.0, 0..6000),
+            cuts in prop::collection::vec(0usize..6000, 0..8),
+        ) {
+            let whole = resample(rate, &input);
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(input.len())).collect();
+            cuts.extend([0, input.len()]);
+            cuts.sort_unstable();
+            let mut resampler = Resampler::new(SampleRate(rate)).unwrap();
+            let mut out = Vec::new();
+            for pair in cuts.windows(2) {
+                resampler.push(&input[pair[0]..pair[1]], &mut out);
+            }
+            resampler.flush(&mut out);
+            prop_assert_eq!(out, whole);
+        }
+    }
+}

@@ -1,3 +1,111 @@
 //! The command line. One file a subcommand.
+//!
+//! stdout is data, stderr is talk. A reader of stdout that goes away ends the program quietly and without
+//! error. [`Exit`] lists the exit codes.
 
+pub mod inputs;
 pub mod models;
+pub mod stop;
+pub mod transcribe;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{Error, Result};
+use stop::Stop;
+use transcribe::{Environment, TranscribeArgs};
+
+/// Hears speech and answers at once: any audio in, a transcript out, offline.
+#[derive(Debug, Parser)]
+#[command(name = "awaaz", version, arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Transcribe(Box<TranscribeArgs>),
+    Models(models::ModelsArgs),
+}
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All was done.
+    Success,
+    /// Nothing was done.
+    Failure,
+    /// Some inputs were done, some not.
+    Partial,
+    /// The arguments are wrong. The number is `EX_USAGE` of BSD's `sysexits.h`.
+    Usage,
+    /// The user asked to stop; the number is a shell's for SIGINT.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Partial => 2,
+            Self::Usage => 64,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// How the program ends on `error`.
+    fn after(error: &Error) -> Self {
+        match error {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => Self::Success,
+            Error::Setting(_) => Self::Usage,
+            Error::Interrupted => Self::Interrupted,
+            _ => Self::Failure,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// Runs the program with `arguments`, the first of which is its name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and the version come this way too; who reads them may have gone.
+            let _ = told.print();
+            return if told.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
+        }
+    };
+    let done = match cli.command {
+        Command::Transcribe(args) => transcribe(&args).map(ExitCode::from),
+        Command::Models(args) => models::run(args),
+    };
+    done.unwrap_or_else(|error| {
+        let exit = Exit::after(&error);
+        if exit != Exit::Success {
+            let _ = writeln!(io::stderr(), "error: {error}");
+        }
+        exit.into()
+    })
+}
+
+fn transcribe(args: &TranscribeArgs) -> Result<Exit> {
+    let mut stdout = io::stdout().lock();
+    let environment = Environment {
+        load: &mut transcribe::load_recognizer,
+        stdout: &mut stdout,
+        progress: args.progress(),
+        stop: Stop::on_signals()?,
+    };
+    transcribe::run(args, environment)
+}

@@ -1,1 +1,33 @@
 //! Transcripts out: formats, files written whole or not at all, progress.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `format` | [`Format`] and [`Writer`]: a transcript as text, piece by piece or whole |
+//! | `text`, `json`, `subtitles`, `ctm` | the formats |
+//! | `cues` | subtitles' cues and lines, cut where a reader would |
+//! | `clock` | times as they are written |
+//! | `languages` | languages' codes and names |
+//! | `naming` | a name for each input's outputs, none twice |
+//! | `folder` | [`OutputFolder`]: files written whole or not at all |
+//! | `progress` | [`Progress`]: what the user is told while work goes on |
+//!
+//! Writers are pure: they append to a string. Only `folder` and `progress` touch the outside.
+
+mod clock;
+mod ctm;
+mod cues;
+mod folder;
+mod format;
+mod json;
+pub mod languages;
+mod naming;
+mod progress;
+mod subtitles;
+mod text;
+
+pub use cues::Layout;
+pub use folder::{Existing, OutputFolder};
+pub use format::{Format, Style, Writer};
+pub use naming::output_names;
+pub(crate) use progress::pace;
+pub use progress::{Detail, Progress};

@@ -1,0 +1,42 @@
+//! Stopping when the user asks.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Exit;
+use crate::{Error, Result};
+
+/// Whether the user has asked to stop; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// A stop that Ctrl-C, SIGTERM and SIGHUP ask for. The second of them ends the process at once.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the process handles signals already.
+    pub fn on_signals() -> Result<Self> {
+        let stop = Self::default();
+        let asked = stop.clone();
+        let handler = move || {
+            if asked.request() {
+                std::process::exit(Exit::Interrupted.code().into());
+            }
+            let _ = writeln!(std::io::stderr(), "\nstopping; once more stops at once");
+        };
+        ctrlc::set_handler(handler)
+            .map_err(|error| Error::Setting(format!("cannot handle signals: {error}")))?;
+        Ok(stop)
+    }
+
+    /// Asks to stop; returns whether that had been asked before.
+    pub fn request(&self) -> bool {
+        self.0.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether to stop.
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}

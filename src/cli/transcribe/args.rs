@@ -1,0 +1,330 @@
+//! The arguments of `awaaz transcribe`, and what they mean.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
+use clap::{Args, ValueEnum};
+
+use crate::Result;
+use crate::asr::{Chunking, LanguageChoice, Options, Task};
+use crate::audio::{Channel, DecodeOptions};
+use crate::cli::models::pull_listener;
+use crate::output::{Format, Layout, Progress, languages};
+use crate::weights::{Network, PullOptions};
+
+const AFTER_HELP: &str = "\
+Examples:
+  awaaz transcribe talk.mp3                            text on stdout
+  awaaz transcribe talk.mp3 --format srt > talk.srt    subtitles
+  awaaz transcribe recordings/ --out-dir out --format json,srt
+                                                       a whole folder, its tree kept
+  awaaz transcribe call.wav --language hi --channel 1  the second channel, in Hindi
+  ffmpeg -i film.avi -f s16le -ar 16000 -ac 1 - | awaaz transcribe - --raw s16le
+
+Exit codes:
+  0  all inputs were transcribed
+  1  none was, or the model cannot be loaded
+  2  some were not: they are named on stderr
+  64 the arguments are wrong
+  130 stopped by Ctrl-C or SIGTERM; what was finished is kept";
+
+/// Turn speech into text.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP, next_line_help = false)]
+pub struct TranscribeArgs {
+    /// Audio or video files, folders (searched for audio), patterns, or - for stdin.
+    #[arg(required = true, value_name = "FILES")]
+    pub(super) inputs: Vec<PathBuf>,
+
+    /// A model's name (see `awaaz models list`), or the path of its folder.
+    #[arg(long, value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
+    model: String,
+    /// Numbers that the network computes in.
+    #[arg(long, value_enum, default_value_t = Precision::F32, help_heading = "Model")]
+    precision: Precision,
+    /// Threads [default: one a processor core].
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    threads: Option<NonZeroUsize>,
+    /// Chunks of speech decoded side by side.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = count::<1, 256>, help_heading = "Model")]
+    batch: usize,
+    /// Fail rather than fetch a model.
+    #[arg(long, help_heading = "Model")]
+    offline: bool,
+
+    /// The language spoken, as a code or in English (hi, hindi) [default: found from the speech].
+    #[arg(long, value_name = "LANGUAGE", value_parser = language, help_heading = "Recognition")]
+    language: Option<String>,
+    /// The languages that may be spoken; found anew for each stretch of speech.
+    #[arg(
+        long,
+        value_name = "LANGUAGE,...",
+        value_delimiter = ',',
+        value_parser = language,
+        conflicts_with = "language",
+        help_heading = "Recognition"
+    )]
+    languages: Vec<String>,
+    /// Write the speech down as it is, or in English.
+    #[arg(long, value_parser = task_parser(), default_value = "transcribe", help_heading = "Recognition")]
+    task: Task,
+    /// Hypotheses kept while decoding; 1 is greedy.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count::<1, 32>, help_heading = "Recognition")]
+    beam: usize,
+    /// Temperatures tried in turn until the text is good [default: 0,0.2,0.4,0.6,0.8,1].
+    #[arg(
+        long,
+        value_name = "T,...",
+        value_delimiter = ',',
+        value_parser = unit_interval,
+        help_heading = "Recognition"
+    )]
+    temperature: Vec<f32>,
+    /// Take the text of the first temperature, good or not.
+    #[arg(long, help_heading = "Recognition")]
+    no_fallback: bool,
+    /// Text that the speech might follow: sets names, spelling and style.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Recognition"
+    )]
+    prompt: String,
+    /// Words to expect.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Recognition"
+    )]
+    hotwords: String,
+    /// Find the time of each word.
+    #[arg(long, help_heading = "Recognition")]
+    word_times: bool,
+    /// Hear all of the audio in windows of 30 s, silence too, rather than what is found to be speech.
+    #[arg(long, help_heading = "Recognition")]
+    no_vad: bool,
+    /// Probability from which a sound is taken for speech.
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.5,
+        value_parser = unit_interval,
+        conflicts_with = "no_vad",
+        help_heading = "Recognition"
+    )]
+    vad_threshold: f32,
+
+    /// Take this channel alone, counted from 0 [default: the mean of all].
+    #[arg(long, value_name = "N", help_heading = "Input")]
+    channel: Option<usize>,
+    /// The input is PCM without a header, in this encoding: s16le, f32le, mulaw, ...
+    #[arg(long, value_name = "ENCODING", help_heading = "Input")]
+    raw: Option<String>,
+    /// Samples a second of raw input.
+    #[arg(long, value_name = "HZ", default_value_t = 16_000, requires = "raw", help_heading = "Input")]
+    rate: u32,
+    /// Channels of raw input.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "raw", help_heading = "Input")]
+    channels: usize,
+
+    /// One or more forms of transcript. ctm and the cutting of srt and vtt need word times; ctm asks for them.
+    #[arg(
+        long,
+        short,
+        value_name = "FORMAT,...",
+        value_delimiter = ',',
+        value_parser = format_parser(),
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    format: Vec<Format>,
+    /// Write files into this folder rather than stdout.
+    #[arg(long, short, value_name = "DIR", help_heading = "Output")]
+    pub(super) out_dir: Option<PathBuf>,
+    /// Replace files that exist; without it their inputs are skipped.
+    #[arg(long, requires = "out_dir", help_heading = "Output")]
+    pub(super) force: bool,
+    /// Columns of a subtitle line, where word times are known.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = Layout::default().line_width,
+        value_parser = count::<8, 1000>,
+        help_heading = "Output"
+    )]
+    max_line_width: usize,
+    /// Lines of a subtitle, where word times are known.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = Layout::default().lines,
+        value_parser = count::<1, 100>,
+        help_heading = "Output"
+    )]
+    max_lines: usize,
+    /// Tell of errors alone.
+    #[arg(long, short, help_heading = "Output")]
+    quiet: bool,
+}
+
+/// Numbers that a network computes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// Floats of 32 bit.
+    F32,
+}
+
+/// What a recogniser is made with.
+#[derive(Debug, Clone)]
+pub struct RecognizerSettings {
+    /// A registry name, or a folder.
+    pub model: String,
+    /// Numbers that the network computes in.
+    pub precision: Precision,
+    /// Threads of the layers, at least one.
+    pub threads: usize,
+    /// How to recognise.
+    pub options: Options,
+    offline: bool,
+    quiet: bool,
+}
+
+impl RecognizerSettings {
+    /// How to get the model: as the user's environment says, but not over the network if that was forbidden.
+    ///
+    /// # Errors
+    /// Those of [`PullOptions::from_env`].
+    pub fn pull_options(&self) -> Result<PullOptions> {
+        let mut options = PullOptions::from_env()?;
+        if self.offline {
+            options.network = Network::Forbidden;
+        }
+        if !self.quiet {
+            options.listener = pull_listener();
+        }
+        Ok(options)
+    }
+}
+
+impl TranscribeArgs {
+    /// What the user is told on the way.
+    pub fn progress(&self) -> Progress {
+        if self.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() }
+    }
+
+    /// The forms wanted, each once.
+    pub(super) fn formats(&self) -> Vec<Format> {
+        let mut formats = Vec::new();
+        for &format in &self.format {
+            if !formats.contains(&format) {
+                formats.push(format);
+            }
+        }
+        formats
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        Layout { line_width: self.max_line_width, lines: self.max_lines }
+    }
+
+    /// The channel as CTM has it, which counts from one.
+    pub(super) fn ctm_channel(&self) -> String {
+        (self.channel.unwrap_or(0) + 1).to_string()
+    }
+
+    /// How to read the inputs.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) where the raw format is not one.
+    pub(super) fn decode_options(&self) -> Result<DecodeOptions> {
+        let raw =
+            self.raw.as_ref().map(|encoding| format!("{encoding}:{}:{}", self.rate, self.channels).parse());
+        Ok(DecodeOptions { channel: self.channel.map_or(Channel::Mix, Channel::Only), raw: raw.transpose()? })
+    }
+
+    pub(super) fn recognizer_settings(&self) -> RecognizerSettings {
+        RecognizerSettings {
+            model: self.model.clone(),
+            precision: self.precision,
+            threads: self.threads.map_or_else(cores, NonZeroUsize::get),
+            options: self.options(),
+            offline: self.offline,
+            quiet: self.quiet,
+        }
+    }
+
+    fn options(&self) -> Options {
+        let language = match (&self.language, self.languages.as_slice()) {
+            (Some(code), _) => LanguageChoice::Fixed(code.clone()),
+            (None, [only]) => LanguageChoice::Fixed(only.clone()),
+            (None, []) => LanguageChoice::Detect,
+            (None, several) => LanguageChoice::Among(several.to_vec()),
+        };
+        Options {
+            task: self.task,
+            language,
+            beam: self.beam,
+            temperatures: self.temperatures(),
+            prompt: self.prompt.clone(),
+            hotwords: self.hotwords.clone(),
+            word_times: self.word_times || self.format.iter().any(|format| format.needs_word_times()),
+            batch: self.batch,
+            chunking: match self.no_vad {
+                true => Chunking::Windows,
+                false => Chunking::Speech { threshold: self.vad_threshold },
+            },
+            ..Options::default()
+        }
+    }
+
+    fn temperatures(&self) -> Vec<f32> {
+        let mut temperatures = match self.temperature.as_slice() {
+            [] => Options::default().temperatures,
+            given => given.to_vec(),
+        };
+        if self.no_fallback {
+            temperatures.truncate(1);
+        }
+        temperatures
+    }
+}
+
+/// Cores that this process may use. Two threads on one core are no faster at matrix products.
+fn cores() -> usize {
+    let available = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    num_cpus::get_physical().clamp(1, available)
+}
+
+fn format_parser() -> ValueParser {
+    PossibleValuesParser::new(Format::names()).try_map(|name| name.parse::<Format>()).into()
+}
+
+fn task_parser() -> ValueParser {
+    let task = |name: String| if name == "translate" { Task::Translate } else { Task::Transcribe };
+    PossibleValuesParser::new(["transcribe", "translate"]).map(task).into()
+}
+
+fn language(name: &str) -> Result<String, String> {
+    let unknown =
+        || format!("no language of Whisper's; give a code such as en or an English name such as {}", "hindi");
+    languages::code_of(name.trim()).map(str::to_owned).ok_or_else(unknown)
+}
+
+fn unit_interval(text: &str) -> Result<f32, String> {
+    match text.trim().parse::<f32>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("not a number from 0 to 1".into()),
+    }
+}
+
+fn count<const MIN: usize, const MAX: usize>(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number) if (MIN..=MAX).contains(&number) => Ok(number),
+        _ => Err(format!("not a whole number from {MIN} to {MAX}")),
+    }
+}
