@@ -26,7 +26,7 @@ pub struct Environment<'a> {
     /// Makes the recogniser. Called once, and only when there is something to recognise.
     pub load: &'a mut dyn FnMut(&RecognizerSettings) -> Result<Box<dyn Recognizer>>,
     /// Where data goes.
-    pub stdout: &'a mut dyn Write,
+    pub stdout: &'a mut (dyn Write + Send),
     /// Where talk goes.
     pub progress: Progress,
     /// Whether the user has asked to stop.
