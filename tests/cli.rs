@@ -330,7 +330,11 @@ fn a_stop_keeps_what_is_done() {
 fn a_stop_leaves_on_stdout_what_was_recognised() {
     let bench = Bench::with(&[("a.wav", 3)]);
     let stop = bench.stop.clone();
-    let exit = bench.run_with("@/a.wav", &mut bench.stdout.clone(), move |_| drop(stop.request())).unwrap();
+    let exit = bench
+        .run_with("@/a.wav", &mut bench.stdout.clone(), move |_| {
+            stop.request();
+        })
+        .unwrap();
     assert_eq!((exit, bench.stdout.text().as_str()), (Exit::Interrupted, "word0\n"));
 }
 
