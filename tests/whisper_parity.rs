@@ -1,0 +1,160 @@
+//! The Whisper network computes what Hugging Face transformers computes.
+//!
+//! `tests/fixtures/whisper/README.md` says what the fixtures are and how they were made.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use awaaz::dsp::LogMel;
+use awaaz::models::whisper::{Config, Input, Whisper, Workspace};
+use awaaz::weights::Checkpoint;
+use candle_core::{Device, Tensor};
+
+/// Bound of the absolute error in f32.
+const TOLERANCE: f32 = 2e-3;
+
+fn fixture(folder: &str, file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/whisper").join(folder).join(file)
+}
+
+/// The input that the fixtures' README defines.
+fn signal(samples: usize) -> Vec<f32> {
+    let mut state = 1u32;
+    (0..samples)
+        .map(|n| {
+            let t = n as f64 / 16_000.0;
+            let tau = std::f64::consts::TAU;
+            let phase = tau * (120.0 * t + 4.0 * (tau * 0.5 * t).sin());
+            let voice: f64 = (1..=12).map(|k| (f64::from(k) * phase).sin() / f64::from(k)).sum();
+            let loudness = 0.5 - 0.5 * (tau * 1.5 * t).cos();
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = f64::from(state) / f64::from(1u32 << 31) - 1.0;
+            (0.15 * loudness * voice + 0.01 * noise) as f32
+        })
+        .collect()
+}
+
+/// Stored tensors, by name.
+struct Reference(std::collections::HashMap<String, Tensor>);
+
+impl Reference {
+    fn load(folder: &str) -> Self {
+        Self(candle_core::safetensors::load(fixture(folder, "reference.safetensors"), &Device::Cpu).unwrap())
+    }
+
+    fn values(&self, name: &str) -> Vec<f32> {
+        self.0[name].flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn indices(&self, name: &str) -> Vec<u32> {
+        self.0[name].flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    /// Compares the frames of `found`, `[frames, width]`, that were stored.
+    fn assert_frames(&self, name: &str, found: &[f32], width: usize) {
+        let frames = self.indices(&format!("{name}_frames"));
+        assert!(!frames.is_empty());
+        let listed: Vec<f32> =
+            frames.iter().flat_map(|&f| &found[f as usize * width..][..width]).copied().collect();
+        assert_close(name, &listed, &self.values(name), TOLERANCE);
+    }
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let error = std::iter::zip(found, expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let scale = expected.iter().map(|x| x.abs()).fold(0.0, f32::max);
+    println!("{what}: max abs error {error:.1e} of values up to {scale:.1}");
+    assert!(error < tolerance, "{what}: {error} is not under {tolerance}");
+}
+
+fn load(folder: &str, file: &str) -> Whisper {
+    let checkpoint = Checkpoint::open(&fixture(folder, file)).unwrap();
+    let config = Config::read(&checkpoint, Some(&fixture(folder, "config.json"))).unwrap();
+    Whisper::load(&checkpoint, config).unwrap()
+}
+
+/// Logits and cross-attention weights `[layers, heads, tokens, frames]` of `tokens` given at once.
+fn decode(model: &Whisper, log_mel: &Tensor, tokens: &[u32]) -> (Vec<f32>, Vec<f32>) {
+    let encoding = model.encoder.forward(log_mel).unwrap();
+    let cross = Arc::new(model.decoder.cross_cache(&encoding).unwrap());
+    let frames = cross.frames();
+    let mut states = [model.decoder.state(cross)];
+    let inputs: Vec<Input> = tokens.iter().map(|&token| Input { state: 0, token, wanted: true }).collect();
+    let mut workspace = Workspace::default();
+    let mut attention = Vec::new();
+    model.decoder.forward(&mut states, &inputs, &mut workspace, |_, weights| {
+        for head in 0..model.config.decoder_heads {
+            for row in 0..tokens.len() {
+                attention.extend_from_slice(&weights.row(row, head)[..frames]);
+            }
+        }
+    });
+    (workspace.logits(tokens.len(), model.config.vocabulary).to_vec(), attention)
+}
+
+fn features(mels: usize, samples: &[f32], frames: usize) -> Tensor {
+    let values = LogMel::new(mels).spectrogram(samples, frames);
+    Tensor::from_vec(values, (frames, mels), &Device::Cpu).unwrap()
+}
+
+fn flat(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn every_output_agrees(folder: &str, mels: usize, seconds: usize) {
+    let reference = Reference::load(folder);
+    let model = load(folder, "model.safetensors");
+    assert_eq!(model.config.mels, mels);
+    let tokens = reference.indices("tokens");
+    for (case, seconds) in [("short", 3), ("full", seconds)] {
+        let log_mel = features(mels, &signal(seconds * 16_000), seconds * 100);
+        reference.assert_frames(&format!("{case}.log_mel"), &flat(&log_mel), mels);
+        let encoding = flat(&model.encoder.forward(&log_mel).unwrap());
+        reference.assert_frames(&format!("{case}.encoding"), &encoding, model.config.dim);
+        let (logits, attention) = decode(&model, &log_mel, &tokens);
+        let name = format!("{case}.logits");
+        assert_close(&name, &logits, &reference.values(&name), TOLERANCE);
+        if case == "short" {
+            let name = "short.cross_attention";
+            assert_close(name, &attention, &reference.values(name), TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn eighty_mels_agree_with_transformers() {
+    every_output_agrees("mels80", 80, 30);
+}
+
+#[test]
+fn one_hundred_and_twenty_eight_mels_and_uneven_layers_agree_with_transformers() {
+    every_output_agrees("mels128", 128, 8);
+}
+
+#[test]
+fn ctranslate2_files_hold_the_same_network() {
+    let reference = Reference::load("mels128");
+    let tokens = reference.indices("tokens");
+    let log_mel = features(128, &signal(3 * 16_000), 300);
+    for (file, name) in [("model-f16.bin", "short.logits"), ("model-int8.bin", "int8.short.logits")] {
+        let (logits, _) = decode(&load("mels128", file), &log_mel, &tokens);
+        assert_close(file, &logits, &reference.values(name), TOLERANCE);
+    }
+}
+
+#[test]
+fn tokens_one_by_one_give_the_same_bits_as_tokens_at_once() {
+    let model = load("mels80", "model.safetensors");
+    let tokens = Reference::load("mels80").indices("tokens");
+    let log_mel = features(80, &signal(3 * 16_000), 300);
+    let (at_once, _) = decode(&model, &log_mel, &tokens);
+    let encoding = model.encoder.forward(&log_mel).unwrap();
+    let mut states = [model.decoder.state(Arc::new(model.decoder.cross_cache(&encoding).unwrap()))];
+    let mut workspace = Workspace::default();
+    for (&token, expected) in tokens.iter().zip(at_once.chunks(model.config.vocabulary)) {
+        let input = Input { state: 0, token, wanted: true };
+        model.decoder.forward(&mut states, &[input], &mut workspace, |_, _| {});
+        assert_eq!(workspace.logits(1, model.config.vocabulary), expected);
+    }
+}
