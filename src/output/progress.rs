@@ -7,6 +7,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::time::SampleIndex;
 
+/// How often a spinner turns.
+const TICK: Duration = Duration::from_millis(200);
+
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
@@ -122,6 +125,7 @@ fn bar(duration: Option<Duration>) -> ProgressBar {
         Some(duration) => (ProgressBar::new(duration.as_millis() as u64), "{prefix} {wide_bar} {msg}"),
         None => (ProgressBar::new_spinner(), "{spinner} {prefix} {msg}"),
     };
+    bar.enable_steady_tick(TICK);
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
