@@ -9,7 +9,7 @@ trap 'rm -f "$clip" "$work"' EXIT
 # The reference: 17,011 samples at 16 kHz, a number that no frame size divides.
 espeak-ng -v en-gb -s 170 -w "$work" "Sixteen kilohertz."
 sox -D "$work" -b 16 "$clip" gain -n -12 rate 16000 trim 0 17011s
-flac -s -f -8 -o reference.flac "$clip" && chmod 644 reference.flac
+flac -s -f -8 --no-padding -o reference.flac "$clip" && chmod 644 reference.flac
 
 # Telephone.
 sox "$clip" -r 8000 -e a-law alaw-8k.wav

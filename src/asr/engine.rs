@@ -20,7 +20,6 @@ use super::{segments, word_times};
 use crate::compute::Threads;
 use crate::dsp::HOP;
 use crate::models::whisper::{Config, CrossCache, DecoderState, Input, Whisper, Workspace};
-use crate::time::SampleIndex;
 use crate::weights::{Checkpoint, ModelFiles};
 use crate::{Error, Result};
 
@@ -40,8 +39,6 @@ pub struct Engine {
 pub trait Sink {
     /// Takes the result of a chunk; chunks come in order of time.
     fn decoded(&mut self, decoded: &Decoded);
-    /// Takes note of how far the audio has been read.
-    fn position(&mut self, position: SampleIndex);
     /// Whether to stop before all is done.
     fn stopped(&self) -> bool;
 }
@@ -75,14 +72,8 @@ impl Engine {
     }
 
     /// Transcribes every chunk of `source` and hands the results to `sink`, in order.
-    pub fn run(
-        &self,
-        source: &mut (dyn ChunkSource + Send),
-        options: &Options,
-        sink: &mut (dyn Sink + Send),
-    ) -> Result<()> {
-        let session = Session::new(self, options)?;
-        self.threads.run(|| session.run(source, sink))
+    pub fn run(&self, source: &mut dyn ChunkSource, options: &Options, sink: &mut dyn Sink) -> Result<()> {
+        Session::new(self, options)?.run(source, sink)
     }
 
     /// The encoding of `samples`, as keys and values for the decoder.
@@ -175,9 +166,7 @@ impl<'a> Session<'a> {
     /// Gives every idle place a chunk, while there are any. False once there will be none.
     fn fill(&mut self, source: &mut dyn ChunkSource, sink: &mut dyn Sink) -> Result<bool> {
         while let Some(place) = self.jobs.iter().position(Option::is_none) {
-            let next = source.next()?;
-            sink.position(source.position());
-            match next {
+            match source.next()? {
                 Next::Chunk(chunk) => self.start(place, chunk)?,
                 Next::Wait => return Ok(true),
                 Next::End => return Ok(false),
@@ -190,7 +179,8 @@ impl<'a> Session<'a> {
     }
 
     fn start(&mut self, place: usize, chunk: Chunk) -> Result<()> {
-        let cross = self.engine.listen(&chunk.samples)?;
+        let engine = self.engine;
+        let cross = engine.threads.run(|| engine.listen(&chunk.samples))?;
         let width = self.options.beam;
         while self.states.len() < (place + 1) * width {
             self.states.push(self.engine.model.decoder.state(Arc::clone(&cross)));
@@ -216,7 +206,8 @@ impl<'a> Session<'a> {
         }
         let special = tokenizer.special();
         let input = Input { state, token: special.start, wanted: true };
-        self.engine.model.decoder.forward(&mut self.states, &[input], &mut self.workspace, |_, _| {});
+        let (engine, states, workspace) = (self.engine, &mut self.states, &mut self.workspace);
+        engine.threads.run(|| engine.model.decoder.forward(states, &[input], workspace, |_, _| {}));
         let cross = self.states[state].cross();
         self.states[state].restart(cross);
         let logits = self.workspace.logits(1, self.engine.model.config.vocabulary);
@@ -265,7 +256,7 @@ impl<'a> Session<'a> {
                 job.inputs(place * options.beam, &mut inputs);
             }
         }
-        engine.model.decoder.forward(states, &inputs, workspace, |_, _| {});
+        engine.threads.run(|| engine.model.decoder.forward(states, &inputs, workspace, |_, _| {}));
         let rows = workspace
             .logits(inputs.iter().filter(|input| input.wanted).count(), engine.model.config.vocabulary);
 
@@ -279,10 +270,10 @@ impl<'a> Session<'a> {
                 work.push((job, states, mine));
             }
         }
-        let steps: Vec<Step> = work
-            .into_par_iter()
-            .map(|(job, states, rows)| job.advance(rows, states, &engine.tokenizer, options, *timestamps))
-            .collect();
+        let advance = |(job, states, rows): (&mut Job, &mut [DecoderState], &mut [f32])| {
+            job.advance(rows, states, &engine.tokenizer, options, *timestamps)
+        };
+        let steps: Vec<Step> = engine.threads.run(|| work.into_par_iter().map(advance).collect());
         let busy: Vec<usize> = (0..jobs.len()).filter(|&place| jobs[place].is_some()).collect();
         for (place, step) in busy.into_iter().zip(steps) {
             if let Some(job) = self.jobs[place].take_if(|_| step == Step::Done) {
@@ -296,16 +287,13 @@ impl<'a> Session<'a> {
         let mut decoded = segments::from_job(&job, &self.engine.tokenizer, self.options, self.timestamps);
         if self.options.word_times && !decoded.segments.is_empty() {
             let state = place * self.options.beam;
-            self.states[state].restart(job.cross());
-            word_times::align(
-                &self.engine.model,
-                &self.engine.tokenizer,
-                self.options.task,
-                &mut self.states[state..=state],
-                &mut self.workspace,
-                &job,
-                &mut decoded.segments,
-            );
+            let (engine, workspace) = (self.engine, &mut self.workspace);
+            let states = &mut self.states[state..=state];
+            states[0].restart(job.cross());
+            let (task, segments) = (self.options.task, &mut decoded.segments);
+            engine.threads.run(|| {
+                word_times::align(&engine.model, &engine.tokenizer, task, states, workspace, &job, segments);
+            });
         }
         self.finished.insert(index, decoded);
     }

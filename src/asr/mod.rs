@@ -1,8 +1,9 @@
 //! Speech to text.
 //!
-//! [`Engine`] is Whisper at work: it takes chunks of sound from a [`ChunkSource`] and hands decoded text to a
-//! [`Sink`], in order of time, many chunks side by side. The same sound gives the same text whatever the
-//! number of threads and whatever else is decoded beside it.
+//! A [`Recognizer`] turns a stream of samples into a [`Transcript`]; [`WhisperRecognizer`] does so with Whisper.
+//! Beneath it, an [`Engine`] takes chunks of sound from a [`ChunkSource`] and hands decoded text to a [`Sink`],
+//! in order of time, many chunks side by side. The same sound gives the same text whatever the number of
+//! threads and whatever else is decoded beside it.
 
 mod chunk;
 mod engine;
@@ -10,6 +11,8 @@ mod job;
 mod language;
 mod loop_guard;
 mod options;
+mod pauses;
+mod recognizer;
 mod rules;
 mod search;
 mod segments;
@@ -21,9 +24,9 @@ mod word_times;
 pub use chunk::{Chunk, ChunkSource, Decoded, MAX_CHUNK, Next};
 pub use engine::{Engine, Sink};
 pub use options::{Chunking, LanguageChoice, Options};
+pub use recognizer::WhisperRecognizer;
 pub use tokenizer::{Special, Tokenizer};
 pub use transcript::{Segment, Task, Transcript, Word};
-pub use windows::Windows;
 
 use crate::Result;
 use crate::audio::AudioStream;

@@ -1,16 +1,19 @@
 //! Sound cut into windows of 30 s, each beginning where the text of the last one ended.
 
+use super::AudioSource;
 use super::chunk::{Chunk, ChunkSource, Decoded, MAX_CHUNK, Next};
 use crate::Result;
-use crate::audio::AudioStream;
 use crate::time::{SampleIndex, Span};
 
 /// Tokens of earlier text that are kept; the network is told at most half of its positions.
 const MAX_PREVIOUS: usize = 448;
 
+/// Samples of the shortest window worth hearing: 0.1 s.
+const SHORTEST_WINDOW: usize = 1600;
+
 /// OpenAI's way through long sound: no pause is looked for, and each window is told the text before it.
 pub struct Windows<'a> {
-    audio: &'a mut AudioStream,
+    audio: &'a mut dyn AudioSource,
     /// Samples from `start` on.
     pending: Vec<f32>,
     start: SampleIndex,
@@ -22,7 +25,7 @@ pub struct Windows<'a> {
 
 impl<'a> Windows<'a> {
     /// Windows over `audio`.
-    pub fn new(audio: &'a mut AudioStream) -> Self {
+    pub fn new(audio: &'a mut dyn AudioSource) -> Self {
         Self {
             audio,
             pending: Vec::new(),
@@ -44,7 +47,9 @@ impl ChunkSource for Windows<'_> {
             self.ended = self.audio.read(&mut self.block)? == 0;
             self.pending.extend_from_slice(&self.block);
         }
-        if self.pending.is_empty() {
+        if self.pending.len() < SHORTEST_WINDOW {
+            self.start = self.start + self.pending.len() as u64;
+            self.pending.clear();
             return Ok(Next::End);
         }
         let samples = self.pending[..self.pending.len().min(MAX_CHUNK)].to_vec();

@@ -13,13 +13,14 @@ use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Fault;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::FORMAT_ID_OGG;
+use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_MKV, FORMAT_ID_MP3, FORMAT_ID_OGG};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
+use super::mp4::{self, AudioStart};
 use super::opus::OpusAdapter;
 use super::raw::{RawFormat, RawPackets};
 use super::riff::{self, Mended};
@@ -29,6 +30,8 @@ use crate::{Error, Result};
 
 /// The largest tag that is kept while a header is read; larger ones are skipped.
 const MAX_TAG_BYTES: usize = 64 * 1024;
+/// How a Matroska or WebM file starts.
+const EBML_MAGIC: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
 /// Damaged packets in a row after which the rest is given up.
 const MAX_DAMAGED_IN_A_ROW: u32 = 1_000;
 /// The longest silence put in for one damaged packet. No codec here has packets as long.
@@ -73,9 +76,13 @@ pub(super) struct Decoder {
     pub(super) info: AudioInfo,
     /// Bytes that the header promises beyond the end of the file.
     pub(super) missing: Option<u64>,
-    /// The header does not tell the length: the end of the bytes is the end of the audio.
+    /// The length that the header promises, where it is counted and not guessed from the size of the file.
+    pub(super) promised: Option<Duration>,
+    /// Nothing marks the end of the audio but the end of the bytes.
     endless: bool,
     damaged_in_a_row: u32,
+    /// Frames before the audio that are still to drop.
+    lead_in: u64,
 }
 
 enum Packets {
@@ -105,18 +112,31 @@ impl Decoder {
             duration: source.len().map(|bytes| Duration::from_secs_f64(seconds(bytes))),
         };
         let packets = Packets::Raw(RawPackets::new(source.into_reader(), format));
-        Ok(Self { name, packets, codec, info, missing: None, endless: false, damaged_in_a_row: 0 })
+        Ok(Self {
+            name,
+            packets,
+            codec,
+            info,
+            missing: None,
+            promised: None,
+            endless: false,
+            damaged_in_a_row: 0,
+            lead_in: 0,
+        })
     }
 
     fn open_format(name: String, source: Source) -> Result<Self> {
-        let (media, mended) = source.into_media(&name)?;
-        let stream = MediaSourceStream::new(media, MediaSourceStreamOptions::default());
+        let Media { source, mended, starts } = source.into_media(&name)?;
+        let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
         let tags = MetadataOptions::default()
             .limit_tag_bytes(Limit::Maximum(MAX_TAG_BYTES))
             .limit_visual_bytes(Limit::Maximum(MAX_TAG_BYTES));
         let probe =
             || symphonia::default::get_probe().probe(&Hint::new(), stream, FormatOptions::default(), tags);
-        let reader = guarded(probe).map_err(|fault| Error::audio(&name, describe_probe(&fault)))?;
+        let reader = guarded(probe).map_err(|fault| match fault {
+            Fault::IoError(error) if !is_end(&error) => Error::io(&name, error),
+            fault => Error::audio(&name, describe_probe(&fault)),
+        })?;
         let (codec, track) = select_track(&name, reader.as_ref())?;
         let params = codec.codec_params();
         let info = AudioInfo {
@@ -129,10 +149,21 @@ impl Decoder {
                 .and_then(|mended| mended.duration)
                 .or_else(|| duration(reader.as_ref(), &track)),
         };
-        let endless = mended.is_some();
+        let format = reader.format_info().format;
+        let endless = mended.is_some() || format == FORMAT_ID_MKV;
+        let guessed = match format {
+            // The tag of LAME that counts the frames tells the delay as well.
+            FORMAT_ID_MP3 => track.delay.is_none(),
+            format => format == FORMAT_ID_ADTS,
+        };
+        let promised = info.duration.filter(|_| !guessed && mended.is_none());
+        // The start of Opus is cut by its own header.
+        let start =
+            starts.iter().find(|start| start.track == track.id && codec_id(&track) != Some(CODEC_ID_OPUS));
+        let lead_in = start.map_or(0, |start| start.frames(info.rate.0));
         let missing = mended.and_then(|mended| mended.missing);
         let packets = Packets::Format { reader, track: track.id, time_base: track.time_base };
-        Ok(Self { name, packets, codec, info, missing, endless, damaged_in_a_row: 0 })
+        Ok(Self { name, packets, codec, info, missing, promised, endless, damaged_in_a_row: 0, lead_in })
     }
 
     /// Decodes the next packet into `frames`.
@@ -155,10 +186,17 @@ impl Decoder {
             Ok(()) => {
                 self.damaged_in_a_row = 0;
                 check_layout(&self.name, frames.rate, frames.channels)?;
+                self.drop_lead_in(frames);
                 Ok(Step::Frames)
             }
             Err(fault) => Ok(self.conceal(&packet, &fault, frames)),
         }
+    }
+
+    fn drop_lead_in(&mut self, frames: &mut Frames) {
+        let dropped = self.lead_in.min((frames.interleaved.len() / frames.channels) as u64);
+        self.lead_in -= dropped;
+        frames.interleaved.drain(..dropped as usize * frames.channels);
     }
 
     /// Puts silence in place of a packet that cannot be decoded, so that what follows stays on time.
@@ -308,6 +346,14 @@ fn describe_probe(fault: &Fault) -> String {
     }
 }
 
+/// An input as symphonia takes it, and what was learnt of it before.
+struct Media {
+    source: Box<dyn MediaSource>,
+    mended: Option<Mended>,
+    /// Of MP4, where the audio of each track starts.
+    starts: Vec<AudioStart>,
+}
+
 /// The bytes of an input, before anything is known of them.
 enum Source {
     File(File, u64),
@@ -361,8 +407,8 @@ impl Source {
         }
     }
 
-    /// Looks at the first bytes, mends a WAV header, and hands the whole to symphonia.
-    fn into_media(mut self, name: &str) -> Result<(Box<dyn MediaSource>, Option<Mended>)> {
+    /// Looks at the first bytes, mends what symphonia does not, and hands it the whole.
+    fn into_media(mut self, name: &str) -> Result<Media> {
         let mut head = Vec::new();
         let read = match &mut self {
             Self::File(file, _) => read_head(file, &mut head),
@@ -374,18 +420,19 @@ impl Source {
         }
 
         let mended = riff::mend_sizes(&mut head, self.len());
-        if mended.is_none()
-            && let Self::File(mut file, _) = self
-        {
+        // Symphonia refuses a Matroska file if it can see that it is cut; read as a stream it gives what is there.
+        let as_stream = mended.is_some() || head.starts_with(&EBML_MAGIC);
+        if !as_stream && let Self::File(mut file, len) = self {
+            let starts = if mp4::is_mp4(&head) { mp4::audio_starts(&mut file, len) } else { Vec::new() };
             file.seek(SeekFrom::Start(0)).map_err(|e| Error::io(name, e))?;
-            return Ok((Box::new(file), None));
+            return Ok(Media { source: Box::new(file), mended: None, starts });
         }
         let whole = Cursor::new(head).chain(self.into_reader());
-        let media: Box<dyn MediaSource> = match mended.as_ref().and_then(|mended| mended.end) {
+        let source: Box<dyn MediaSource> = match mended.as_ref().and_then(|mended| mended.end) {
             Some(end) => Box::new(ReadOnlySource::new(whole.take(end))),
             None => Box::new(ReadOnlySource::new(whole)),
         };
-        Ok((media, mended))
+        Ok(Media { source, mended, starts: Vec::new() })
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `opus` | Opus for symphonia, which has no decoder of its own for it |
 //! | `raw` | headerless PCM: its description and its packets |
 //! | `riff` | WAV headers whose sizes cannot be believed |
+//! | `mp4` | where the audio of an MP4 track starts |
 //! | `mix` | many channels to one, numbers that are none to silence |
 //! | `resample` | [`Resampler`]: any rate to 16 kHz, to the sample |
 //!
@@ -15,6 +16,7 @@
 
 mod decode;
 mod mix;
+mod mp4;
 mod opus;
 mod raw;
 mod resample;

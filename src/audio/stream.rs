@@ -1,12 +1,16 @@
 //! Decode, mix, resample: any input as blocks of 16 kHz mono.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::decode::{Decoder, Frames, Step};
 use super::mix::mix_into;
 use super::{AudioInfo, AudioInput, Channel, DecodeOptions, Resampler};
-use crate::time::SampleRate;
+use crate::time::{SampleIndex, SampleRate};
 use crate::{Error, Result};
+
+/// How much shorter than its header says an input may be without a warning: containers round, and codecs pad.
+const SHORTFALL: Duration = Duration::from_millis(150);
 
 /// Something that was wrong with an input, and what was done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +143,9 @@ impl AudioStream {
             self.take(step, block)?;
         }
         self.delivered += block.len() as u64;
+        if self.ended {
+            self.note_shortfall();
+        }
         Ok(block.len())
     }
 
@@ -166,6 +173,15 @@ impl AudioStream {
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// Some decoders take a file that was cut for one that ends.
+    fn note_shortfall(&mut self) {
+        let Some(promised) = self.decoder.promised.map(|promised| promised.as_secs_f64()) else { return };
+        let seconds = SampleIndex(self.delivered).seconds();
+        if self.cut_short.is_none() && seconds + SHORTFALL.as_secs_f64() < promised {
+            self.cut_short = Some(format!("{seconds:.1} s of the {promised:.1} s that the header promises"));
+        }
     }
 
     fn take(&mut self, step: Step, block: &mut Vec<f32>) -> Result<()> {

@@ -15,8 +15,9 @@ pub use args::{Precision, RecognizerSettings, TranscribeArgs};
 use super::Exit;
 use super::inputs::{Input, expand};
 use super::stop::Stop;
-use crate::asr::{Recognizer, Transcript};
+use crate::asr::{Engine, Recognizer, Transcript, WhisperRecognizer};
 use crate::audio::{AudioStream, DecodeOptions};
+use crate::compute::Threads;
 use crate::output::{Existing, Format, OutputFolder, Progress, Style, output_names, pace};
 use crate::{Error, Result};
 use live::{Live, Watcher};
@@ -39,7 +40,8 @@ pub struct Environment<'a> {
 /// Those of finding, reading and checking the model.
 pub fn load_recognizer(settings: &RecognizerSettings) -> Result<Box<dyn Recognizer>> {
     let files = crate::weights::resolve(&settings.model, &settings.pull_options()?)?;
-    Err(Error::model(files.name, "recognition is not part of this build"))
+    let engine = Engine::load(&files, Threads::new(settings.threads)?)?;
+    Ok(Box::new(WhisperRecognizer::new(engine, settings.options.clone())))
 }
 
 /// Transcribes what `args` name.
