@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
-use awaaz::asr::{Chunking, LanguageChoice, Observer, Recognizer, Segment, Task, Transcript};
-use awaaz::audio::AudioStream;
+use awaaz::asr::{AudioSource, Chunking, LanguageChoice, Observer, Recognizer, Segment, Task, Transcript};
+use awaaz::audio::{AudioInput, AudioStream, DecodeOptions};
 use awaaz::cli::Exit;
 use awaaz::cli::stop::Stop;
 use awaaz::cli::transcribe::{Environment, RecognizerSettings, TranscribeArgs, run};
@@ -60,12 +60,11 @@ impl Write for Failing {
 struct Scripted<F>(F);
 
 impl<F: FnMut(usize)> Recognizer for Scripted<F> {
-    fn transcribe(
-        &mut self,
-        audio: &mut AudioStream,
-        observer: &mut (dyn Observer + Send),
-    ) -> Result<Transcript> {
-        let samples = audio.read_all()?.len() as u64;
+    fn transcribe(&mut self, audio: &mut dyn AudioSource, observer: &mut dyn Observer) -> Result<Transcript> {
+        let (mut samples, mut block) = (0, Vec::new());
+        while audio.read(&mut block)? > 0 {
+            samples += block.len() as u64;
+        }
         let mut segments = Vec::new();
         for index in 0..samples / SECOND {
             if observer.stopped() {
@@ -135,7 +134,7 @@ impl Bench {
     fn run_with(
         &self,
         line: &str,
-        stdout: &mut (dyn Write + Send),
+        stdout: &mut dyn Write,
         after: impl FnMut(usize) + Clone + 'static,
     ) -> Result<Exit> {
         let home = self.home.path().to_str().unwrap();
@@ -181,6 +180,14 @@ fn text_goes_to_stdout_and_talk_to_stderr() {
     let told = bench.stderr.text();
     assert!(told.contains("a.wav: 2.0 s of audio in 0.0 s ("), "{told}");
     assert_eq!(told.lines().count(), 1);
+}
+
+#[test]
+fn silence_is_told_of_and_no_failure() {
+    let bench = Bench::with(&[("a.wav", 0)]);
+    assert_eq!(bench.run("@/a.wav").unwrap(), Exit::Success);
+    assert_eq!(bench.stdout.text(), "");
+    assert!(bench.stderr.text().contains("a.wav: no speech was found"), "{}", bench.stderr.text());
 }
 
 #[test]
@@ -397,7 +404,7 @@ fn arguments_reach_the_recogniser() {
     assert_eq!((several.temperatures, several.word_times), (vec![0.2, 0.4], false));
 }
 
-/// The program itself, without a network and with an empty cache.
+/// The program itself, without a network.
 fn awaaz(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_awaaz"));
     command.args(arguments).stdin(Stdio::null()).env("AWAAZ_OFFLINE", "1");
@@ -491,4 +498,61 @@ fn the_second_interrupt_ends_the_process_at_once() {
     assert!(told.any(|line| line.unwrap().contains("once more stops at once")));
     assert!(interrupt().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// A reading of "Sense and Sensibility", where both it and the model are here.
+fn reading() -> Option<PathBuf> {
+    let audio = Path::new(env!("CARGO_MANIFEST_DIR")).join("audio-fixtures/librivox-0870/audio.flac");
+    if !audio.exists() {
+        println!("skipped: {} is not here", audio.display());
+        return None;
+    }
+    if output(&["models", "path", "base"]).0 != Some(0) {
+        println!("skipped: the model is not here; `awaaz models pull base` gets it");
+        return None;
+    }
+    Some(audio)
+}
+
+#[test]
+fn speech_becomes_text_on_stdout() {
+    let Some(audio) = reading() else { return };
+    let (code, text, stderr) = output(&["transcribe", audio.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(text.to_lowercase().contains("had then leisure to consider"), "{text}");
+    assert!(stderr.contains("audio.flac: 7.1 s of audio in "), "{stderr}");
+}
+
+#[test]
+fn words_have_times_within_the_audio_and_in_order() {
+    let Some(audio) = reading() else { return };
+    let (code, json, stderr) =
+        output(&["transcribe", "--format", "json", "--word-times", "--quiet", audio.to_str().unwrap()]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let transcript: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&transcript["language"], &transcript["duration"]), (&"english".into(), &7.1.into()));
+    let words = transcript["words"].as_array().unwrap();
+    assert!(words.len() > 15, "{json}");
+    let mut reached = 0.0;
+    for word in words {
+        let (start, end) = (word["start"].as_f64().unwrap(), word["end"].as_f64().unwrap());
+        assert!(reached <= start && start <= end && end <= 7.1, "{word} after {reached}");
+        reached = start;
+    }
+}
+
+#[test]
+fn a_pipe_of_bare_samples_says_what_the_file_says() {
+    let Some(audio) = reading() else { return };
+    let from_file = output(&["transcribe", "--quiet", audio.to_str().unwrap()]).1;
+    let mut stream = AudioStream::open(AudioInput::from_arg(&audio), &DecodeOptions::default()).unwrap();
+    let bytes: Vec<u8> = stream.read_all().unwrap().into_iter().flat_map(f32::to_le_bytes).collect();
+    let mut child = awaaz(&["transcribe", "-", "--raw", "f32le", "--quiet"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let Output { status, stdout, .. } = child.wait_with_output().unwrap();
+    assert_eq!((status.code(), String::from_utf8(stdout).unwrap()), (Some(0), from_file));
 }

@@ -32,6 +32,22 @@ use crate::Result;
 use crate::audio::AudioStream;
 use crate::time::SampleIndex;
 
+/// Where a recogniser hears: 16 kHz mono samples in order.
+pub trait AudioSource {
+    /// Puts the next samples into `block`, in place of what it held, and returns how many: zero at the end and
+    /// ever after.
+    ///
+    /// # Errors
+    /// Those of the input, which end it.
+    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize>;
+}
+
+impl AudioSource for AudioStream {
+    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
+        AudioStream::read(self, block)
+    }
+}
+
 /// Hears of recognition while it goes on.
 pub trait Observer {
     /// A segment is ready; segments come in order of time, and each is in the transcript.
@@ -54,9 +70,5 @@ pub trait Recognizer {
     ///
     /// # Errors
     /// Those of the audio and of the network; [`Error::Interrupted`](crate::Error::Interrupted) when stopped.
-    fn transcribe(
-        &mut self,
-        audio: &mut AudioStream,
-        observer: &mut (dyn Observer + Send),
-    ) -> Result<Transcript>;
+    fn transcribe(&mut self, audio: &mut dyn AudioSource, observer: &mut dyn Observer) -> Result<Transcript>;
 }

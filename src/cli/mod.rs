@@ -100,7 +100,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn transcribe(args: &TranscribeArgs) -> Result<Exit> {
-    let mut stdout = io::stdout();
+    let mut stdout = io::stdout().lock();
     let environment = Environment {
         load: &mut transcribe::load_recognizer,
         stdout: &mut stdout,

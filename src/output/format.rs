@@ -64,7 +64,7 @@ impl Format {
     }
 
     /// A writer of one transcript.
-    pub fn writer(self, style: &Style) -> Box<dyn Writer + Send> {
+    pub fn writer(self, style: &Style) -> Box<dyn Writer> {
         match self {
             Self::Text => Box::new(Text),
             Self::Json => Box::new(VerboseJson),

@@ -1,6 +1,7 @@
 //! What the user is told while work goes on: on stderr, never among the data.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,7 +56,9 @@ impl Progress {
 
     /// Begins a file, the `number`th of `count`. `duration` is that of its audio, where known.
     pub fn begin(&mut self, name: &str, number: usize, count: usize, duration: Option<Duration>) {
-        let prefix = if count > 1 { format!("[{number}/{count}] {name}") } else { name.to_owned() };
+        // The whole path would leave no room for the bar.
+        let short = Path::new(name).file_name().unwrap_or(name.as_ref()).to_string_lossy();
+        let prefix = if count > 1 { format!("[{number}/{count}] {short}") } else { short.into_owned() };
         let bar = match self.detail {
             Detail::Bar => bar(duration).with_prefix(prefix),
             Detail::Quiet | Detail::Lines => ProgressBar::hidden(),

@@ -14,8 +14,8 @@ pub(super) fn heading(name: &str, is_first: bool) -> String {
 
 /// A transcript that is shown while it grows.
 pub(super) struct Live<'a> {
-    stdout: &'a mut (dyn Write + Send),
-    writer: Box<dyn Writer + Send>,
+    stdout: &'a mut dyn Write,
+    writer: Box<dyn Writer>,
     /// What stands before all; taken when the first of the text is there, so that a failed file leaves nothing.
     heading: Option<String>,
     begun: bool,
@@ -23,11 +23,7 @@ pub(super) struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    pub(super) fn new(
-        stdout: &'a mut (dyn Write + Send),
-        writer: Box<dyn Writer + Send>,
-        heading: Option<String>,
-    ) -> Self {
+    pub(super) fn new(stdout: &'a mut dyn Write, writer: Box<dyn Writer>, heading: Option<String>) -> Self {
         Self { stdout, writer, heading, begun: false, pending: String::new() }
     }
 

@@ -27,7 +27,7 @@ pub struct Environment<'a> {
     /// Makes the recogniser. Called once, and only when there is something to recognise.
     pub load: &'a mut dyn FnMut(&RecognizerSettings) -> Result<Box<dyn Recognizer>>,
     /// Where data goes.
-    pub stdout: &'a mut (dyn Write + Send),
+    pub stdout: &'a mut dyn Write,
     /// Where talk goes.
     pub progress: Progress,
     /// Whether the user has asked to stop.
@@ -189,6 +189,9 @@ impl Run<'_> {
         let transcript = self.recognize(&name, &mut audio)?;
         for warning in audio.warnings() {
             self.environment.progress.say(&format!("{name}: {warning}"));
+        }
+        if transcript.segments.is_empty() {
+            self.environment.progress.say(&format!("{name}: no speech was found"));
         }
         self.save(&job.name, &transcript)?;
         self.tally.done += 1;
