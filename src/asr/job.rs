@@ -247,7 +247,9 @@ impl Job {
 
     /// Judges the hypothesis found at `temperature`, and decides whether to try the next.
     fn conclude(&mut self, temperature: f32, looped: bool, tokenizer: &Tokenizer, options: &Options) -> Step {
-        let found = self.ended.drain(..).chain(self.live.drain(..).map(|live| live.hypothesis));
+        // What has not ended counts only where nothing has.
+        let alive = std::mem::take(&mut self.live).into_iter().map(|live| live.hypothesis).collect();
+        let found = Some(std::mem::take(&mut self.ended)).filter(|ended| !ended.is_empty()).unwrap_or(alive);
         let Some(hypothesis) = best_of(found) else {
             return Step::Done;
         };
@@ -289,8 +291,8 @@ impl Candidate {
 }
 
 /// The hypothesis whose tokens are likeliest on average.
-fn best_of(hypotheses: impl Iterator<Item = Hypothesis>) -> Option<Hypothesis> {
-    hypotheses.max_by(|a, b| a.average().total_cmp(&b.average()))
+fn best_of(hypotheses: Vec<Hypothesis>) -> Option<Hypothesis> {
+    hypotheses.into_iter().max_by(|a, b| a.average().total_cmp(&b.average()))
 }
 
 /// Probability of `token` by `logits`.
