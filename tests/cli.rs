@@ -545,6 +545,7 @@ fn words_have_times_within_the_audio_and_in_order() {
 fn a_pipe_of_bare_samples_says_what_the_file_says() {
     let Some(audio) = reading() else { return };
     let from_file = output(&["transcribe", "--quiet", audio.to_str().unwrap()]).1;
+    assert!(!from_file.is_empty());
     let mut stream = AudioStream::open(AudioInput::from_arg(&audio), &DecodeOptions::default()).unwrap();
     let bytes: Vec<u8> = stream.read_all().unwrap().into_iter().flat_map(f32::to_le_bytes).collect();
     let mut child = awaaz(&["transcribe", "-", "--raw", "f32le", "--quiet"])
