@@ -74,7 +74,10 @@ fn matching(pattern: &str) -> Vec<Result<Input>> {
         .flat_map(|path| match path {
             Ok(path) if path.is_dir() => in_folder(&path),
             Ok(path) => vec![Ok(Input::file(path))],
-            Err(error) => vec![Err(Error::io(error.path().to_path_buf(), error.into()))],
+            Err(error) => {
+                let path = error.path().to_path_buf();
+                vec![Err(Error::io(path, error.into()))]
+            }
         })
         .collect();
     if found.is_empty() {

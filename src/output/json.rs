@@ -8,8 +8,8 @@ use super::{Style, Writer};
 use crate::asr::{Segment, Task, Transcript, Word};
 use crate::time::SampleIndex;
 
-/// Frames a second in which `seek` is counted.
-const SEEK_FRAMES: f64 = 100.0;
+/// Samples of a frame, in which `seek` is counted: 10 ms.
+const SAMPLES_PER_FRAME: u64 = 160;
 
 /// One object of the shape that OpenAI's API returns for `response_format=verbose_json`.
 ///
@@ -112,7 +112,7 @@ impl<'a> SegmentJson<'a> {
     fn new(id: usize, segment: &'a Segment) -> Self {
         Self {
             id,
-            seek: (segment.span.start.seconds() * SEEK_FRAMES) as u64,
+            seek: segment.span.start.0 / SAMPLES_PER_FRAME,
             start: seconds(segment.span.start),
             end: seconds(segment.span.end),
             text: &segment.text,

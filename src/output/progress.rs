@@ -1,11 +1,15 @@
 //! What the user is told while work goes on: on stderr, never among the data.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::time::SampleIndex;
+
+/// How often a spinner turns.
+const TICK: Duration = Duration::from_millis(200);
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +56,9 @@ impl Progress {
 
     /// Begins a file, the `number`th of `count`. `duration` is that of its audio, where known.
     pub fn begin(&mut self, name: &str, number: usize, count: usize, duration: Option<Duration>) {
-        let prefix = if count > 1 { format!("[{number}/{count}] {name}") } else { name.to_owned() };
+        // The whole path would leave no room for the bar.
+        let short = Path::new(name).file_name().unwrap_or(name.as_ref()).to_string_lossy();
+        let prefix = if count > 1 { format!("[{number}/{count}] {short}") } else { short.into_owned() };
         let bar = match self.detail {
             Detail::Bar => bar(duration).with_prefix(prefix),
             Detail::Quiet | Detail::Lines => ProgressBar::hidden(),
@@ -122,6 +128,7 @@ fn bar(duration: Option<Duration>) -> ProgressBar {
         Some(duration) => (ProgressBar::new(duration.as_millis() as u64), "{prefix} {wide_bar} {msg}"),
         None => (ProgressBar::new_spinner(), "{spinner} {prefix} {msg}"),
     };
+    bar.enable_steady_tick(TICK);
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

@@ -23,11 +23,11 @@ Examples:
   ffmpeg -i film.avi -f s16le -ar 16000 -ac 1 - | awaaz transcribe - --raw s16le
 
 Exit codes:
-  0  all inputs were transcribed
-  1  none was, or the model cannot be loaded
-  2  some were not: they are named on stderr
-  64 the arguments are wrong
-  130 stopped by Ctrl-C or SIGTERM; what was finished is kept";
+  0    all inputs were transcribed
+  1    none was, or the model cannot be loaded
+  2    some were not: they are named on stderr
+  64   the arguments are wrong
+  130  stopped by Ctrl-C or SIGTERM; what was finished is kept";
 
 /// Turn speech into text.
 #[derive(Debug, Args)]

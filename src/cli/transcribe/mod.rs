@@ -50,7 +50,9 @@ pub fn load_recognizer(settings: &RecognizerSettings) -> Result<Box<dyn Recogniz
 /// [`Error::Setting`] where the arguments contradict each other, [`Error::Io`] where the output folder cannot be
 /// made or stdout cannot be written to, and those of loading the model, unless a file was done before.
 pub fn run(args: &TranscribeArgs, environment: Environment) -> Result<Exit> {
-    let (inputs, unusable): (Vec<_>, Vec<_>) = expand(&args.inputs).into_iter().partition(Result::is_ok);
+    let expanded = expand(&args.inputs);
+    let tally = Tally { inputs: expanded.len(), ..Tally::default() };
+    let (inputs, unusable): (Vec<_>, Vec<_>) = expanded.into_iter().partition(Result::is_ok);
     let inputs: Vec<Input> = inputs.into_iter().flatten().collect();
     let relative: Vec<PathBuf> = inputs.iter().map(|input| input.relative.clone()).collect();
     let mut run = Run {
@@ -60,7 +62,7 @@ pub fn run(args: &TranscribeArgs, environment: Environment) -> Result<Exit> {
         settings: args.recognizer_settings(),
         recognizer: None,
         environment,
-        tally: Tally::default(),
+        tally,
     };
     let names = match run.sink {
         Sink::Folder { .. } => output_names(&relative)?,
@@ -134,6 +136,7 @@ struct Run<'a> {
 /// What has become of the files so far.
 #[derive(Default)]
 struct Tally {
+    inputs: usize,
     done: usize,
     failed: usize,
     skipped: usize,
@@ -159,13 +162,13 @@ impl Run<'_> {
                 }
                 Trouble::ReaderGone => return Ok(Exit::Success),
                 Trouble::Stopped => {
-                    self.environment.progress.error(&format!("stopped; {}", self.tally.summary(jobs.len())));
+                    self.environment.progress.error(&format!("stopped; {}", self.tally.summary()));
                     return Ok(Exit::Interrupted);
                 }
             }
         }
-        if jobs.len() > 1 {
-            self.environment.progress.say(&self.tally.summary(jobs.len()));
+        if self.tally.inputs > 1 {
+            self.environment.progress.say(&self.tally.summary());
         }
         Ok(self.tally.exit())
     }
@@ -186,6 +189,9 @@ impl Run<'_> {
         let transcript = self.recognize(&name, &mut audio)?;
         for warning in audio.warnings() {
             self.environment.progress.say(&format!("{name}: {warning}"));
+        }
+        if transcript.segments.is_empty() {
+            self.environment.progress.say(&format!("{name}: no speech was found"));
         }
         self.save(&job.name, &transcript)?;
         self.tally.done += 1;
@@ -255,8 +261,12 @@ impl Trouble {
 
     /// Of writing a file.
     fn output(error: Error) -> Self {
-        match &error {
-            Error::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Self::Exists(error),
+        use io::ErrorKind::{AlreadyExists, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let Error::Io { source, .. } = &error else { return Self::File(error) };
+        match source.kind() {
+            AlreadyExists => Self::Exists(error),
+            // Recognising more would be work for nothing.
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem => Self::All(error),
             _ => Self::File(error),
         }
     }
@@ -271,9 +281,8 @@ impl Tally {
         }
     }
 
-    fn summary(&self, jobs: usize) -> String {
-        let mut summary =
-            format!("{} of {} transcribed", self.done, jobs.max(self.done + self.failed + self.skipped));
+    fn summary(&self) -> String {
+        let mut summary = format!("{} of {} transcribed", self.done, self.inputs);
         if self.failed > 0 {
             summary += &format!(", {} failed", self.failed);
         }
