@@ -2,7 +2,7 @@
 # make test     all tests, the model included
 # make lint     formatting, clippy, documentation
 # make bench    the project's own benchmarks
-# make bench-peers    awaaz beside faster-whisper; ARGS go to benches/peers/compare.py
+# make bench-peers    awaaz beside faster-whisper and whisper.cpp; ARGS go to benches/peers/compare.py
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times awaaz and faster-whisper on the same audio with the same weights, and scores what they heard.
+"""Times awaaz, faster-whisper and whisper.cpp on the same audio with the same weights, and scores what they heard.
 
 Each measurement is a process of its own, timed from its start to its end, as a user sees it. Systems take turns on a
 file (A B C, A B C, ...), so that a machine that slows down slows all of them. Prints a Markdown table; transcripts and
@@ -40,17 +40,19 @@ class Run:
     output: dict
 
 
-def systems(awaaz: str, model: str, threads: int) -> dict[str, list[str]]:
+def systems(awaaz: str, model: str, ggml: str, threads: int) -> dict[str, list[str]]:
     """Command of each system, to which the file is added."""
-    ours = [awaaz, "transcribe", "--quiet", "--format", "json", "--threads", str(threads), "--temperature", "0",
-            "--model", model]  # fmt: skip
-    peer = [sys.executable, str(HERE / "faster_whisper_peer.py"), "--model", model, "--threads", str(threads)]
+    alike = ["--threads", str(threads), "--model"]
+    ours = [awaaz, "transcribe", "--quiet", "--format", "json", "--temperature", "0", *alike, model]
+    peer = [sys.executable, str(HERE / "faster_whisper_peer.py"), *alike, model]
     return {
         "awaaz f32": ours,
+        "awaaz f32, no VAD": [*ours, "--no-vad"],
         "faster-whisper f32": peer,
         "faster-whisper f32 batched": [*peer, "--batched"],
         "faster-whisper int8": [*peer, "--compute-type", "int8"],
         "faster-whisper int8 batched": [*peer, "--compute-type", "int8", "--batched"],
+        "whisper.cpp f16": [sys.executable, str(HERE / "whisper_cpp_peer.py"), *alike, ggml],
     }
 
 
@@ -145,6 +147,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--audio", type=Path, required=True, help="folder that prepare.py made")
     arguments.add_argument("--model", required=True, help="folder of Whisper in CTranslate2's format")
+    arguments.add_argument("--ggml", required=True, help="the same weights, written by to_ggml.py")
     arguments.add_argument("--awaaz", default="target/release/awaaz")
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--rounds", type=int, default=5, help="for the files of the set speed; others run once")
@@ -153,7 +156,7 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, required=True)
     arguments = arguments.parse_args()
 
-    commands = systems(arguments.awaaz, arguments.model, arguments.threads)
+    commands = systems(arguments.awaaz, arguments.model, arguments.ggml, arguments.threads)
     commands = {name: command for name, command in commands.items() if arguments.only in name}
     arguments.out.mkdir(parents=True, exist_ok=True)
     silence = arguments.out / "start-up.wav"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures awaaz beside faster-whisper on the same audio, weights and threads. Arguments go to compare.py:
+# Measures awaaz beside faster-whisper and whisper.cpp on the same audio, weights and threads. Arguments go to compare.py:
 #   benches/peers/run.sh --rounds 1 --files sentence
 # Needs python3 and, for the audio, Debian's apt-get. AWAAZ_CACHE moves the cache; OUT the folder of results.
 set -euo pipefail
@@ -20,5 +20,10 @@ fi
 cargo build --release
 awaaz=${CARGO_TARGET_DIR:-target}/release/awaaz
 "$awaaz" models pull base
-"$venv/bin/python" benches/peers/compare.py --awaaz "$awaaz" --model "$("$awaaz" models path base)" \
+model=$("$awaaz" models path base)
+if [ ! -f "$cache/bench-audio/ggml-base.bin" ]; then
+    "$venv/bin/python" benches/peers/to_ggml.py "$model" "$cache/bench-audio/ggml-base.bin"
+fi
+"$venv/bin/python" benches/peers/compare.py --awaaz "$awaaz" \
+    --model "$model" --ggml "$cache/bench-audio/ggml-base.bin" \
     --audio "$cache/bench-audio" --out "$out" "$@"

@@ -11,7 +11,6 @@ decodes the same clip greedily.
 """
 
 import argparse
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ import torch
 from faster_whisper import WhisperModel
 from safetensors.numpy import save_file
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+from whisper_weights import read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "audio-fixtures" / "librivox-0870" / "audio.flac"
@@ -29,97 +29,18 @@ PROMPT = [50258, 50259, 50359, 50363]
 END = 50257
 TOP = 20
 
-LAYER_NAMES = {
-    "encoder": {
-        "self_attention/layer_norm": "self_attn_layer_norm",
-        "self_attention/linear_0": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
-        "self_attention/linear_1": "self_attn.out_proj",
-        "ffn/layer_norm": "final_layer_norm",
-        "ffn/linear_0": "fc1",
-        "ffn/linear_1": "fc2",
-    }
-}
-LAYER_NAMES["decoder"] = LAYER_NAMES["encoder"] | {
-    "attention/layer_norm": "encoder_attn_layer_norm",
-    "attention/linear_0": "encoder_attn.q_proj",
-    "attention/linear_1": ["encoder_attn.k_proj", "encoder_attn.v_proj"],
-    "attention/linear_2": "encoder_attn.out_proj",
-}
-OTHER_NAMES = {
-    "encoder/conv1": "encoder.conv1",
-    "encoder/conv2": "encoder.conv2",
-    "encoder/position_encodings": "encoder.embed_positions",
-    "encoder/layer_norm": "encoder.layer_norm",
-    "decoder/embeddings": "decoder.embed_tokens",
-    "decoder/position_encodings": "decoder.embed_positions",
-    "decoder/layer_norm": "decoder.layer_norm",
-}
 
-
-def read_ctranslate2(path: Path) -> dict[str, np.ndarray]:
-    """The variables of a model.bin of version 6."""
-    data = path.read_bytes()
-    at = 0
-
-    def take(layout: str) -> int:
-        nonlocal at
-        (value,) = struct.unpack_from("<" + layout, data, at)
-        at += struct.calcsize(layout)
-        return value
-
-    def text() -> str:
-        nonlocal at
-        length = take("H")
-        value = data[at : at + length - 1].decode()
-        at += length
-        return value
-
-    types = [np.float32, np.int8, np.int16, np.int32, np.float16]
-    version = take("I")
-    if version != 6:
-        raise SystemExit(f"{path}: version {version} of CTranslate2's format is not read here, only 6")
-    text(), take("I")
-    variables = {}
-    for _ in range(take("I")):
-        name = text()
-        shape = [take("I") for _ in range(take("B"))]
-        kind = types[take("B")]
-        size = take("I")
-        variables[name] = np.frombuffer(data[at : at + size], kind).reshape(shape)
-        at += size
-    return variables
-
-
-def hugging_face_weights(variables: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """The variables under Hugging Face's names, fused projections split."""
-    parameters = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "encodings": "weight"}
-    weights = {}
-    for variable, values in variables.items():
-        module, _, parameter = variable.rpartition("/")
-        if parameter not in parameters:
-            continue
-        if module in OTHER_NAMES:
-            names = [f"model.{OTHER_NAMES[module]}"]
-        else:
-            stack, layer, part = module.split("/", 2)
-            found = LAYER_NAMES[stack][part]
-            number = layer.removeprefix("layer_")
-            names = [f"model.{stack}.layers.{number}.{name}" for name in ([found] if isinstance(found, str) else found)]
-        for name, piece in zip(names, np.split(values, len(names))):
-            weights[f"{name}.{parameters[parameter]}"] = torch.from_numpy(piece.astype(np.float64))
-    weights["proj_out.weight"] = weights["model.decoder.embed_tokens.weight"]
-    return weights
-
-
-def load(weights: dict[str, torch.Tensor], source_positions: int) -> WhisperForConditionalGeneration:
-    """Whisper base with its first encoder positions."""
+def load(weights: dict[str, np.ndarray], source_positions: int) -> WhisperForConditionalGeneration:
+    """Whisper base with its first encoder positions, in double precision."""
     config = WhisperConfig(
         d_model=512, encoder_layers=6, decoder_layers=6, encoder_attention_heads=8, decoder_attention_heads=8,
         encoder_ffn_dim=2048, decoder_ffn_dim=2048, vocab_size=51865, max_source_positions=source_positions,
     )
     network = WhisperForConditionalGeneration(config).double().eval()
     positions = "model.encoder.embed_positions.weight"
-    weights = weights | {positions: weights[positions][:source_positions]}
+    weights = {name: torch.from_numpy(values).double() for name, values in weights.items()}
+    weights[positions] = weights[positions][:source_positions]
+    weights["proj_out.weight"] = weights["model.decoder.embed_tokens.weight"]
     missing, unexpected = network.load_state_dict(weights, strict=False)
     # Keys have no bias in Whisper; CTranslate2 stores zeros.
     if missing or any(not name.endswith("k_proj.bias") for name in unexpected):
@@ -147,7 +68,7 @@ def main() -> None:
     features = extractor(samples, sampling_rate=rate, return_tensors="pt").input_features.double()
     # Whole frames of the encoder that cover the clip.
     short_frames = 2 * -(-len(samples) // 320)
-    weights = hugging_face_weights(read_ctranslate2(model / "model.bin"))
+    weights = read_weights(model / "model.bin")
 
     result = {}
     for name, frames in [("short", short_frames), ("full", 3000)]:
