@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -84,63 +85,64 @@ def word_errors(reference: str, heard: str, language: str) -> float:
 
 
 def machine() -> str:
-    """Processor and cores."""
-    try:
-        names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
-        name = names[0]
-    except (OSError, IndexError):
-        name = platform.processor() or platform.machine()
+    """Processor, cores and day."""
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    name = found[1] if found else platform.machine()
     return f"{name}, {os.cpu_count()} logical cores, {time.strftime('%Y-%m-%d')}"
 
 
 def table(results: list[dict]) -> str:
-    lines = [
-        "| file | system | wall, s (range) | times real time | CPU, s | peak memory, MB | word error, % | words unlike awaaz's, % | language |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    columns = [
+        "file", "system", "wall, s (range)", "times real time", "CPU, s", "peak memory, MB", "word error, %",
+        "words unlike awaaz's, %", "language",
+    ]  # fmt: skip
+    rows = [columns, ["---"] * len(columns)]
     for r in results:
-        speed = r["seconds"] / r["wall_seconds"]
-        error = "" if r["word_error"] is None else f"{r['word_error']:.1f}"
-        unlike = "" if r["unlike_ours"] is None else f"{r['unlike_ours']:.1f}"
-        lines.append(
-            f"| {r['file']} | {r['system']} | {r['wall_seconds']:.2f} ({r['wall_range'][0]:.2f}-{r['wall_range'][1]:.2f}) "
-            f"| {speed:.1f} | {r['cpu_seconds']:.1f} | {r['peak_megabytes']:.0f} | {error} | {unlike} | {r['language']} |"
-        )
-    return "\n".join(lines)
+        low, high = r["wall_range"]
+        rows.append([
+            r["file"],
+            r["system"],
+            f"{r['wall_seconds']:.2f} ({low:.2f}-{high:.2f})",
+            f"{r['seconds'] / r['wall_seconds']:.1f}",
+            f"{r['cpu_seconds']:.1f}",
+            f"{r['peak_megabytes']:.0f}",
+            "" if r["word_error"] is None else f"{r['word_error']:.1f}",
+            "" if r["unlike_ours"] is None else f"{r['unlike_ours']:.1f}",
+            r["language"],
+        ])  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def compare(entry: dict, audio: Path, commands: dict[str, list[str]], rounds: int, threads: int, out: Path) -> list[dict]:
-    """Figures of every system on one file."""
+def take_turns(commands: dict[str, list[str]], audio: Path, rounds: int, threads: int) -> dict[str, list[Run]]:
+    """Runs of every system on one file."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for number in range(rounds):
         for name, command in commands.items():
             run = measure([*command, str(audio)], threads)
             runs[name].append(run)
             print(f"{audio.stem}, round {number + 1}, {name}: {run.wall_seconds:.2f} s", file=sys.stderr)
-    ours = next((runs[name][0].output["text"] for name in runs if name.startswith("awaaz")), None)
-    results = []
-    for name, series in runs.items():
-        output = series[0].output
-        walls = [run.wall_seconds for run in series]
-        transcript = out / "transcripts" / audio.stem / f"{name.replace(' ', '-')}.json"
-        transcript.parent.mkdir(parents=True, exist_ok=True)
-        transcript.write_text(json.dumps(output, ensure_ascii=False, indent=1))
-        language = entry["language"]
-        results.append({
-            "file": audio.stem,
-            "system": name,
-            "seconds": entry["seconds"],
-            "wall_seconds": statistics.median(walls),
-            "wall_range": [min(walls), max(walls)],
-            "cpu_seconds": statistics.median(run.cpu_seconds for run in series),
-            "peak_megabytes": statistics.median(run.peak_megabytes for run in series),
-            "load_seconds": output.get("load_seconds"),
-            "word_error": word_errors(entry["text"], output["text"], language) if entry["text"] else None,
-            "unlike_ours": word_errors(ours, output["text"], language) if ours else None,
-            "language": output.get("language", ""),
-            "same_text_each_round": all(run.output["text"] == output["text"] for run in series),
-        })  # fmt: skip
-    return results
+    return runs
+
+
+def figures(entry: dict, system: str, runs: list[Run], ours: str | None) -> dict:
+    """What is reported of one system on one file; `ours` is the text that awaaz heard."""
+    output, language = runs[0].output, entry["language"]
+    walls = [run.wall_seconds for run in runs]
+    return {
+        "file": Path(entry["path"]).stem,
+        "system": system,
+        "seconds": entry["seconds"],
+        "wall_seconds": statistics.median(walls),
+        "wall_range": [min(walls), max(walls)],
+        "cpu_seconds": statistics.median(run.cpu_seconds for run in runs),
+        "peak_megabytes": statistics.median(run.peak_megabytes for run in runs),
+        "load_seconds": output.get("load_seconds"),
+        "word_error": word_errors(entry["text"], output["text"], language) if entry["text"] else None,
+        "unlike_ours": word_errors(ours, output["text"], language) if ours else None,
+        "language": output.get("language", ""),
+        "same_text_each_round": all(run.output["text"] == output["text"] for run in runs),
+    }
 
 
 def main() -> None:
@@ -163,17 +165,24 @@ def main() -> None:
     soundfile.write(silence, np.zeros(16_000, np.float32), 16_000)
 
     entries = [{"path": silence, "set": "speed", "seconds": 1.0, "language": "en", "text": ""}]
-    entries += map(json.loads, open(arguments.audio / "manifest.jsonl", encoding="utf-8"))
-    results = []
+    entries += map(json.loads, (arguments.audio / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
+    report = {"machine": machine(), "threads": arguments.threads, "rounds": arguments.rounds, "results": []}
     for entry in entries:
         audio = arguments.audio / entry["path"]
         if arguments.files not in audio.stem:
             continue
         rounds = arguments.rounds if entry["set"] == "speed" else 1
-        results += compare(entry, audio, commands, rounds, arguments.threads, arguments.out)
-        report = {"machine": machine(), "threads": arguments.threads, "rounds": arguments.rounds, "results": results}
+        series = take_turns(commands, audio, rounds, arguments.threads)
+        ours = next((runs[0].output["text"] for name, runs in series.items() if name.startswith("awaaz")), None)
+        for system, runs in series.items():
+            report["results"].append(figures(entry, system, runs, ours))
+            transcript = arguments.out / "transcripts" / audio.stem / f"{system.replace(' ', '-')}.json"
+            transcript.parent.mkdir(parents=True, exist_ok=True)
+            transcript.write_text(json.dumps(runs[0].output, ensure_ascii=False, indent=1))
+        # After every file, so that what was measured is kept if the run is stopped.
         (arguments.out / "results.json").write_text(json.dumps(report, ensure_ascii=False, indent=1))
-    text = f"{machine()}; {arguments.threads} threads; medians of {arguments.rounds}\n\n{table(results)}\n"
+    caption = f"{report['machine']}; {arguments.threads} threads; medians of {arguments.rounds}"
+    text = f"{caption}\n\n{table(report['results'])}\n"
     (arguments.out / "table.md").write_text(text)
     print(text)
 

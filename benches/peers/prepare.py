@@ -104,7 +104,7 @@ def prompts(language: str, downloads: Path) -> list[Clip]:
     sounds = debian(f"asterisk-core-sounds-{language}-wav", downloads)
     listing = next(texts.rglob(f"core-sounds-{language}.txt.gz"))
     chosen = []
-    for line in gzip.open(listing, "rt", encoding="utf-8-sig"):
+    for line in gzip.decompress(listing.read_bytes()).decode("utf-8-sig").splitlines():
         name, _, text = line.strip().partition(":")
         file = sounds / "usr/share/asterisk/sounds" / PROMPTS[language] / f"{name}.wav"
         is_sentence = len(text.split()) >= 5 and not re.search(r"[\[<]", text)

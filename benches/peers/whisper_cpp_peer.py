@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Transcribes a file with whisper.cpp, greedily and without fallback, and prints JSON as faster_whisper_peer.py does."""
+"""Transcribes a file with whisper.cpp, greedily and without fallback, and prints JSON as faster_whisper_peer.py."""
 
 import argparse
 import json

@@ -33,8 +33,15 @@ TOP = 20
 def load(weights: dict[str, np.ndarray], source_positions: int) -> WhisperForConditionalGeneration:
     """Whisper base with its first encoder positions, in double precision."""
     config = WhisperConfig(
-        d_model=512, encoder_layers=6, decoder_layers=6, encoder_attention_heads=8, decoder_attention_heads=8,
-        encoder_ffn_dim=2048, decoder_ffn_dim=2048, vocab_size=51865, max_source_positions=source_positions,
+        d_model=512,
+        encoder_layers=6,
+        decoder_layers=6,
+        encoder_attention_heads=8,
+        decoder_attention_heads=8,
+        encoder_ffn_dim=2048,
+        decoder_ffn_dim=2048,
+        vocab_size=51865,
+        max_source_positions=source_positions,
     )
     network = WhisperForConditionalGeneration(config).double().eval()
     positions = "model.encoder.embed_positions.weight"

@@ -82,6 +82,6 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
             found = LAYER_NAMES[stack][part]
             number = layer.removeprefix("layer_")
             names = [f"model.{stack}.layers.{number}.{name}" for name in ([found] if isinstance(found, str) else found)]
-        for name, piece in zip(names, np.split(values, len(names))):
+        for name, piece in zip(names, np.split(values, len(names)), strict=True):
             weights[f"{name}.{parameters[parameter]}"] = piece
     return weights
