@@ -31,7 +31,11 @@ TOKENS = [380, 7, 381, 0, 19, 255, 100, 101, 19, 42, 383, 5]
 # released Whisper and hears 30 s. The second has the mels and the deep encoder of turbo; it is narrow and hears
 # 8 s, to be small.
 NETWORKS = [
-    ("mels80", False, dict(num_mel_bins=80, d_model=128, encoder_layers=2, decoder_layers=2, max_source_positions=1500)),
+    (
+        "mels80",
+        False,
+        dict(num_mel_bins=80, d_model=128, encoder_layers=2, decoder_layers=2, max_source_positions=1500),
+    ),
     ("mels128", True, dict(num_mel_bins=128, d_model=64, encoder_layers=4, decoder_layers=2, max_source_positions=400)),
 ]
 
