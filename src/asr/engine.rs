@@ -12,11 +12,11 @@ use rayon::prelude::*;
 use super::chunk::{Chunk, ChunkSource, Decoded, Next};
 use super::job::{Job, Prompt, Step};
 use super::language::{LanguageTracker, unknown};
-use super::options::{LanguageChoice, Options};
+use super::options::{Chunking, LanguageChoice, Options};
 use super::rules::Timestamps;
 use super::tokenizer::Tokenizer;
 use super::transcript::Task;
-use super::{segments, word_times};
+use super::{segments, sentences, word_times};
 use crate::compute::Threads;
 use crate::dsp::HOP;
 use crate::models::whisper::{Config, CrossCache, DecoderState, Input, Whisper, Workspace};
@@ -129,7 +129,12 @@ impl<'a> Session<'a> {
         Ok(Self {
             engine,
             options,
-            timestamps: Timestamps::Within,
+            // Windows are joined where the text says that they end; chunks end where the speaker pauses, and
+            // measurably lose words to timestamps.
+            timestamps: match options.chunking {
+                Chunking::Windows => Timestamps::Within,
+                Chunking::Speech { .. } => Timestamps::Without,
+            },
             languages,
             hotwords: encode(&options.hotwords)?,
             prompt: encode(&options.prompt)?,
@@ -285,7 +290,8 @@ impl<'a> Session<'a> {
     fn finish(&mut self, place: usize, job: Job) {
         let index = job.index;
         let mut decoded = segments::from_job(&job, &self.engine.tokenizer, self.options, self.timestamps);
-        if self.options.word_times && !decoded.segments.is_empty() {
+        let untimed = self.timestamps == Timestamps::Without;
+        if (self.options.word_times || untimed) && !decoded.segments.is_empty() {
             let state = place * self.options.beam;
             let (engine, workspace) = (self.engine, &mut self.workspace);
             let states = &mut self.states[state..=state];
@@ -294,6 +300,12 @@ impl<'a> Session<'a> {
             engine.threads.run(|| {
                 word_times::align(&engine.model, &engine.tokenizer, task, states, workspace, &job, segments);
             });
+            if untimed {
+                decoded.segments = sentences::split(std::mem::take(&mut decoded.segments), &engine.tokenizer);
+            }
+            if !self.options.word_times {
+                decoded.segments.iter_mut().for_each(|segment| segment.words.clear());
+            }
         }
         self.finished.insert(index, decoded);
     }

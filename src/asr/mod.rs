@@ -16,6 +16,7 @@ mod recognizer;
 mod rules;
 mod search;
 mod segments;
+mod sentences;
 mod tokenizer;
 mod transcript;
 mod windows;
