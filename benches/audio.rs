@@ -1,7 +1,6 @@
 //! How fast audio is resampled and decoded: `cargo bench --bench audio`. Throughput is in input samples.
 
 use std::hint::black_box;
-use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,10 +40,9 @@ fn decode(criterion: &mut Criterion) {
         "stereo-48k.opus",
         "voice-note.opus",
     ] {
-        let bytes = std::fs::read(folder.join(name)).unwrap();
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let input = AudioInput::from_reader(name, Cursor::new(bytes.clone()));
+                let input = AudioInput::File(folder.join(name));
                 AudioStream::open(input, &DecodeOptions::default()).unwrap().read_all().unwrap()
             });
         });

@@ -1,5 +1,7 @@
 //! Promise: a model that is pulled is what it should be, or not there at all, whatever the network does.
 
+#![cfg(feature = "hub")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -156,6 +158,18 @@ fn a_file_that_the_hub_does_not_have_is_named() {
     let cache = tempfile::tempdir().unwrap();
     let error = pull(&hub_registry(""), &options(cache.path(), &hub.endpoint)).unwrap_err();
     assert!(error.to_string().contains("/resolve/main/config.json: not found"), "{error}");
+}
+
+#[test]
+fn a_hub_that_stumbles_is_asked_again_and_one_that_refuses_is_not() {
+    let (hub, cache) = (hub(), tempfile::tempdir().unwrap());
+    let options = options(cache.path(), &hub.endpoint);
+    hub.refuses([401]);
+    let error = pull(&hub_registry(""), &options).unwrap_err();
+    assert!(error.to_string().contains("access denied; set HF_TOKEN"), "{error}");
+    assert_eq!(hub.log().len(), 1);
+    hub.refuses([500, 429]);
+    pull(&hub_registry(""), &options).unwrap();
 }
 
 #[test]

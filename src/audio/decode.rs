@@ -342,6 +342,9 @@ fn describe_probe(fault: &Fault) -> String {
         Fault::Unsupported(reason) if reason.starts_with("core (probe)") => {
             "is in no known audio format (wav, flac, mp3, ogg, opus, m4a, aac, webm, aiff, caf)".into()
         }
+        Fault::Unsupported(reason) if reason.contains("missing moov") => {
+            "has no index (moov), or has it behind the audio and comes through a pipe: give it whole, as a file".into()
+        }
         fault => describe(fault),
     }
 }

@@ -117,7 +117,7 @@ fn pull(entries: &[&Entry], options: &PullOptions, out: &mut impl Write) -> io::
         match weights::pull(entry, options) {
             Ok(files) => writeln!(out, "{}: {}", entry.name, files.folder.display())?,
             Err(error) => {
-                eprintln!("error: {error}");
+                let _ = writeln!(io::stderr(), "error: {error}");
                 code = ExitCode::FAILURE;
             }
         }
@@ -201,9 +201,9 @@ pub fn pull_listener() -> Arc<dyn Fn(&PullEvent) + Send + Sync> {
             return bar.set_position(*done);
         }
         bar.finish_and_clear();
-        match describe(event) {
-            Some(line) => eprintln!("{line}"),
-            None => return,
+        if let Some(line) = describe(event) {
+            // Without stderr there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{line}");
         }
         if on_terminal && let PullEvent::File { total, .. } = event {
             *bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(bar_style());
@@ -216,7 +216,7 @@ fn describe(event: &PullEvent) -> Option<String> {
     Some(match event {
         PullEvent::Waiting { model } => format!("{model}: another process is pulling it; waiting"),
         PullEvent::Trying { model, source } => format!("{model}: pulling from {source}"),
-        PullEvent::Failed { source, reason } => format!("{source}: {reason}"),
+        PullEvent::Failed { source, reason, .. } => format!("{source}: {reason}; trying the next source"),
         PullEvent::File { name, total: Some(total) } => format!("  {name}: {:.1} MB", *total as f64 / 1e6),
         PullEvent::File { name, total: None } => format!("  {name}"),
         PullEvent::Done { model, source, folder } => {

@@ -8,6 +8,7 @@
 //! `X-Linked-Size` and the commit in `X-Repo-Commit`. A small file is in git, and its `ETag` is git's own
 //! hash: there the transport is trusted.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -59,6 +60,9 @@ pub(super) fn fetch(source: &HubSource, staging: &Path, options: &PullOptions) -
 struct Client<'a> {
     agent: Agent,
     options: &'a PullOptions,
+    /// Whether the hub has answered at all. Until then, failing to reach it is no passing trouble: a
+    /// machine without a way to it should get to the next source at once.
+    answered: Cell<bool>,
 }
 
 /// What the hub says of a file before it sends it.
@@ -121,10 +125,10 @@ impl<'a> Client<'a> {
             .timeout_recv_response(Some(SILENCE_LIMIT))
             .timeout_per_read(Some(SILENCE_LIMIT))
             .build();
-        Self { agent: config.new_agent(), options }
+        Self { agent: config.new_agent(), options, answered: Cell::new(false) }
     }
 
-    /// Asks the hub about a file. A hub that cannot be reached at all is not asked again.
+    /// Asks the hub about a file.
     fn announced(&self, url: &str) -> Result<Announced, Failure> {
         let mut attempt = 0;
         loop {
@@ -265,10 +269,14 @@ impl<'a> Client<'a> {
         {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        request.call().map_err(|error| match method {
-            Method::Head => Setback::unavailable(format!("{url}: {error}")),
-            Method::Get(_) => Setback::Passing(format!("{url}: {error}")),
-        })
+        match request.call() {
+            Ok(response) => {
+                self.answered.set(true);
+                Ok(response)
+            }
+            Err(error) if self.answered.get() => Err(Setback::Passing(format!("{url}: {error}"))),
+            Err(error) => Err(Setback::unavailable(format!("{url}: {error}"))),
+        }
     }
 
     /// Waits before another attempt, or fails with `reason` when there were enough.

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -25,21 +25,29 @@ pub(super) fn fetch(source: &PackageSource, staging: &Path, options: &PullOption
     let wheels = staging.join("wheels");
     fs::create_dir_all(&wheels).map_err(|e| Error::io(&wheels, e))?;
     download(source, &wheels, options)?;
-    let mut archives = open_wheels(&wheels)?;
-    let files = source.files.iter().map(|file| unpack(file, &mut archives, staging, options)).collect();
+    let files = unpack_all(source, &wheels, staging, options);
     // Wheels are of no further use, and bad ones must not be taken for good ones by the next pull.
-    drop(archives);
     fs::remove_dir_all(&wheels).map_err(|e| Error::io(&wheels, e))?;
     files
 }
 
+/// Has pip download the wheels into a folder, where those of an earlier pull may be already.
 fn download(source: &PackageSource, wheels: &Path, options: &PullOptions) -> Result<(), Failure> {
-    // pip downloads into the temporary folder, then moves the finished wheel.
+    let python = options.python.display();
+    let failed = |e: io::Error| match e.kind() {
+        io::ErrorKind::NotFound => {
+            Failure::Unavailable(format!("{python} was not found; install Python 3 with pip"))
+        }
+        _ => Failure::Unavailable(format!("{python}: {e}")),
+    };
+    // pip downloads into the temporary folder, then moves the finished wheel. What a killed pip left
+    // there is of no use to the next.
     let temporary = wheels.join("temporary");
+    let _ = fs::remove_dir_all(&temporary);
     fs::create_dir_all(&temporary).map_err(|e| Error::io(&temporary, e))?;
     let log_path = wheels.join("pip.log");
     let log = File::create(&log_path).map_err(|e| Error::io(&log_path, e))?;
-    let spawned = Command::new(&options.python)
+    let mut pip = Command::new(&options.python)
         .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"])
         .args(["--disable-pip-version-check", "--progress-bar=off", "--timeout=10", "--retries=1"])
         .arg("--dest")
@@ -49,24 +57,13 @@ fn download(source: &PackageSource, wheels: &Path, options: &PullOptions) -> Res
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
-        .spawn();
-    let python = options.python.display();
-    let mut pip = match spawned {
-        Ok(pip) => pip,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(Failure::Unavailable(format!("{python} was not found; install Python 3 with pip")));
-        }
-        Err(e) => return Err(Failure::Unavailable(format!("{python}: {e}"))),
-    };
-    options.report(&PullEvent::File {
-        name: &source.packages.join(" + "),
-        total: Some(u64::from(source.download_megabytes) * 1_000_000),
-    });
+        .spawn()
+        .map_err(failed)?;
+    let total = Some(u64::from(source.download_megabytes) * 1_000_000);
+    options.report(&PullEvent::File { name: &source.packages.join(" + "), total });
     let status = loop {
-        match pip.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) => {}
-            Err(e) => return Err(Failure::Unavailable(format!("{python}: {e}"))),
+        if let Some(status) = pip.try_wait().map_err(failed)? {
+            break status;
         }
         if let Err(stopped) = options.check_stop() {
             // It may have ended by itself in the meantime.
@@ -81,8 +78,16 @@ fn download(source: &PackageSource, wheels: &Path, options: &PullOptions) -> Res
         return Ok(());
     }
     let log = fs::read_to_string(&log_path).unwrap_or_default();
-    let reason = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
-    Err(Failure::Unavailable(format!("{python} -m pip download: {}", reason.trim())))
+    Err(Failure::Unavailable(format!("{python} -m pip download: {}", reason(&log))))
+}
+
+/// Why pip failed, from what it wrote to stderr.
+fn reason(log: &str) -> &str {
+    // In the end pip says only that it found no such package, also where it could not ask for it.
+    if log.contains("connection broken") {
+        return "the package index cannot be reached";
+    }
+    log.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given")
 }
 
 /// The bytes of all files in a folder and below. What cannot be read counts as nothing.
@@ -98,17 +103,21 @@ fn folder_bytes(folder: &Path) -> u64 {
 
 type Wheel = ZipArchive<BufReader<File>>;
 
+fn unpack_all(source: &PackageSource, wheels: &Path, staging: &Path, options: &PullOptions) -> Fetched {
+    let mut wheels = open_wheels(wheels)?;
+    source.files.iter().map(|file| unpack(file, &mut wheels, staging, options)).collect()
+}
+
 fn open_wheels(folder: &Path) -> Result<Vec<Wheel>, Failure> {
+    let open = |path: &Path| {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let wheel = ZipArchive::new(BufReader::new(file));
+        wheel.map_err(|e| Failure::Unavailable(format!("{}: {e}", path.display())))
+    };
     let entries = fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
     let paths = entries.flatten().map(|entry| entry.path());
     let wheels = paths.filter(|path| path.extension().is_some_and(|extension| extension == "whl"));
-    wheels
-        .map(|path: PathBuf| {
-            let file = File::open(&path).map_err(|e| Error::io(&path, e))?;
-            ZipArchive::new(BufReader::new(file))
-                .map_err(|e| Failure::Unavailable(format!("{}: {e}", path.display())))
-        })
-        .collect()
+    wheels.map(|path| open(&path)).collect()
 }
 
 /// Writes one file from its parts, and verifies it.
@@ -162,5 +171,19 @@ impl Write for Tee {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn the_reason_is_the_index_out_of_reach_or_the_last_line() {
+        let unreachable =
+            "WARNING: Retrying after connection broken by 'X'\nERROR: No matching distribution\n";
+        assert_eq!(reason(unreachable), "the package index cannot be reached");
+        assert_eq!(reason("python3: No module named pip\n\n"), "python3: No module named pip");
+        assert_eq!(reason(""), "no reason given");
     }
 }

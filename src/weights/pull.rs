@@ -62,12 +62,14 @@ pub enum PullEvent<'a> {
         /// The source.
         source: &'a Source,
     },
-    /// A source did not have the model; the next is tried.
+    /// A source did not have the model, and there is another.
     Failed {
         /// The source.
         source: &'a Source,
         /// Why.
         reason: &'a str,
+        /// The source that is tried now.
+        next: &'a Source,
     },
     /// A file is begun.
     File {
@@ -222,7 +224,8 @@ fn fetch(entry: &Entry, place: &Place, options: &PullOptions) -> Result<()> {
         )));
     }
     let mut reasons = Vec::new();
-    for source in &entry.sources {
+    let mut sources = entry.sources.iter().peekable();
+    while let Some(source) = sources.next() {
         options.report(&PullEvent::Trying { model: &entry.name, source });
         let staged = match source {
             Source::Hub(source) => place.staging("hub").map(|to| (hub::fetch(source, &to, options), to)),
@@ -239,7 +242,9 @@ fn fetch(entry: &Entry, place: &Place, options: &PullOptions) -> Result<()> {
                 return Ok(());
             }
             Err(Failure::Unavailable(reason)) => {
-                options.report(&PullEvent::Failed { source, reason: &reason });
+                if let Some(next) = sources.peek() {
+                    options.report(&PullEvent::Failed { source, reason: &reason, next });
+                }
                 reasons.push(format!("{source}: {reason}"));
             }
             Err(Failure::Corrupt(reason)) => return Err(failed(format!("{source}: {reason}"))),

@@ -31,7 +31,11 @@ TOKENS = [380, 7, 381, 0, 19, 255, 100, 101, 19, 42, 383, 5]
 # released Whisper and hears 30 s. The second has the mels and the deep encoder of turbo; it is narrow and hears
 # 8 s, to be small.
 NETWORKS = [
-    ("mels80", False, dict(num_mel_bins=80, d_model=128, encoder_layers=2, decoder_layers=2, max_source_positions=1500)),
+    (
+        "mels80",
+        False,
+        dict(num_mel_bins=80, d_model=128, encoder_layers=2, decoder_layers=2, max_source_positions=1500),
+    ),
     ("mels128", True, dict(num_mel_bins=128, d_model=64, encoder_layers=4, decoder_layers=2, max_source_positions=400)),
 ]
 
@@ -132,27 +136,56 @@ def references(network: WhisperForConditionalGeneration) -> dict[str, np.ndarray
     return result
 
 
-def quantised(network: WhisperForConditionalGeneration) -> WhisperForConditionalGeneration:
-    """The network with the weights that its int8 form in CTranslate2 stands for: matrices and convolutions rounded
-    to eight bits row by row, embeddings of tokens too."""
-    rounded = double_copy(network, network.config.max_source_positions)
-    for name, weight in rounded.state_dict().items():
-        if weight.dim() >= 2 and "embed_positions" not in name:
-            rows = weight.reshape(len(weight), -1)
-            scale = 127 / rows.abs().amax(dim=1, keepdim=True)
-            rows.copy_(torch.round(rows * scale) / scale)
-    return rounded
-
-
-def write_ctranslate2(network: WhisperForConditionalGeneration, quantisation: str, path: Path) -> None:
+def ctranslate2_spec(network: WhisperForConditionalGeneration, quantisation: str):
     # A copy, because the converter quantises in place.
     spec = WhisperLoader().get_model_spec(copy.deepcopy(network))
     spec.register_vocabulary([str(token) for token in range(VOCABULARY)])
     spec.validate()
     spec.optimize(quantisation)
+    return spec
+
+
+def write_ctranslate2(spec, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         spec.save(folder)
         shutil.copy(Path(folder) / "model.bin", path)
+
+
+def quantised(network: WhisperForConditionalGeneration, spec) -> WhisperForConditionalGeneration:
+    """The network with the weights that its int8 form in CTranslate2 stands for. They are taken from that form, since
+    how half a step is rounded is the converter's own affair."""
+    variables = spec.variables()
+
+    def weight(name: str) -> torch.Tensor:
+        integers = torch.from_numpy(variables[f"{name}/weight"].numpy()).double()
+        scale = torch.from_numpy(variables[f"{name}/weight_scale"].numpy()).double()
+        return integers / scale.reshape(-1, *[1] * (integers.dim() - 1))
+
+    rounded = double_copy(network, network.config.max_source_positions)
+    encoder, decoder = rounded.model.encoder, rounded.model.decoder
+
+    def fill(name: str, *modules) -> None:
+        for module, part in zip(modules, weight(name).chunk(len(modules))):
+            module.weight.copy_(part)
+
+    fill("encoder/conv1", encoder.conv1)
+    fill("encoder/conv2", encoder.conv2)
+    fill("decoder/embeddings", decoder.embed_tokens)
+    rounded.proj_out.weight.copy_(decoder.embed_tokens.weight)
+    for side, layers in (("encoder", encoder.layers), ("decoder", decoder.layers)):
+        for index, layer in enumerate(layers):
+            name = f"{side}/layer_{index}"
+            own = layer.self_attn
+            fill(f"{name}/self_attention/linear_0", own.q_proj, own.k_proj, own.v_proj)
+            fill(f"{name}/self_attention/linear_1", own.out_proj)
+            fill(f"{name}/ffn/linear_0", layer.fc1)
+            fill(f"{name}/ffn/linear_1", layer.fc2)
+            if side == "decoder":
+                cross = layer.encoder_attn
+                fill(f"{name}/attention/linear_0", cross.q_proj)
+                fill(f"{name}/attention/linear_1", cross.k_proj, cross.v_proj)
+                fill(f"{name}/attention/linear_2", cross.out_proj)
+    return rounded
 
 
 def main() -> None:
@@ -178,10 +211,11 @@ def main() -> None:
         (folder / "generation_config.json").unlink(missing_ok=True)
         expected = references(network)
         if also_ctranslate2:
-            write_ctranslate2(network, "float16", folder / "model-f16.bin")
-            write_ctranslate2(network, "int8_float16", folder / "model-int8.bin")
+            write_ctranslate2(ctranslate2_spec(network, "float16"), folder / "model-f16.bin")
+            int8 = ctranslate2_spec(network, "int8_float16")
+            write_ctranslate2(int8, folder / "model-int8.bin")
             features = log_mel(signal(SHORT_SECONDS * RATE), config.num_mel_bins)[: 100 * SHORT_SECONDS]
-            expected["int8.short.logits"] = forward(quantised(network), features, weights=False)["logits"]
+            expected["int8.short.logits"] = forward(quantised(network, int8), features, weights=False)["logits"]
         save_file(expected, folder / "reference.safetensors")
 
 

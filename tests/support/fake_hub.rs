@@ -41,6 +41,7 @@ pub struct Request {
 struct State {
     files: BTreeMap<String, Vec<u8>>,
     faults: VecDeque<Fault>,
+    refusals: VecDeque<u16>,
     log: Vec<Request>,
 }
 
@@ -67,6 +68,11 @@ impl FakeHub {
     /// The next requests for bytes of large files meet these, in that order.
     pub fn then(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state().faults.extend(faults);
+    }
+
+    /// The next requests to the hub itself get these statuses.
+    pub fn refuses(&self, statuses: impl IntoIterator<Item = u16>) {
+        self.state().refusals.extend(statuses);
     }
 
     pub fn log(&self) -> Vec<Request> {
@@ -125,6 +131,9 @@ fn answer(stream: &TcpStream, state: &Mutex<State>, content_network: &str) -> st
     let name = request.path.rsplit('/').next().unwrap_or_default();
     let Some(bytes) = state.files.get(name).cloned() else { return reply(stream, 404, &[], &[]) };
     let is_content = request.path.starts_with("/content/");
+    if !is_content && let Some(status) = state.refusals.pop_front() {
+        return reply(stream, status, &[], &[]);
+    }
     let commit = ("X-Repo-Commit", COMMIT.to_owned());
     let length = |bytes: &[u8]| ("Content-Length", bytes.len().to_string());
     if !is_content && name.ends_with(".safetensors") {

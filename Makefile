@@ -1,0 +1,57 @@
+# make demo     build, fetch a model, transcribe a recording
+# make test     all tests, the model included
+# make lint     formatting, clippy, documentation
+# make bench    the project's own benchmarks
+# make bench-peers    awaaz beside faster-whisper and whisper.cpp; ARGS go to benches/peers/compare.py
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+AWAAZ := $(TARGET)/release/awaaz
+MODEL := base
+
+.PHONY: help setup build model demo test lint bench bench-peers
+
+help:
+	@sed -n 's/^# \(make \)/\1/p' Makefile
+
+# A linker for Rust, a C compiler for the few crates that need one, pip for models that are Python packages.
+setup:
+	@command -v cargo > /dev/null || { echo "cargo was not found: install Rust, see https://rustup.rs" >&2; exit 1; }
+	missing=()
+	command -v cc > /dev/null || missing+=(build-essential)
+	command -v python3 > /dev/null || missing+=(python3)
+	python3 -m pip --version > /dev/null 2>&1 || missing+=(python3-pip)
+	if [ "$${#missing[@]}" -eq 0 ]; then exit 0; fi
+	sudo=(); if [ "$$(id -u)" -ne 0 ]; then sudo=(sudo); fi
+	if ! command -v apt-get > /dev/null || ! { [ "$$(id -u)" -eq 0 ] || command -v sudo > /dev/null; }; then
+		echo "install these first (names are Debian's): $${missing[*]}" >&2
+		exit 1
+	fi
+	"$${sudo[@]}" apt-get update -q
+	"$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y "$${missing[@]}"
+
+build: setup
+	cargo build --release --locked
+
+model: build
+	$(AWAAZ) models pull $(MODEL)
+
+demo: model
+	$(AWAAZ) transcribe --model $(MODEL) audio-fixtures/librivox-0870/audio.flac
+
+test: model
+	cargo test --release --locked
+
+lint: setup
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+
+bench: setup
+	cargo bench --locked
+
+bench-peers: setup
+	benches/peers/run.sh $(ARGS)
