@@ -28,6 +28,6 @@ mod text;
 pub use cues::Layout;
 pub use folder::{Existing, OutputFolder};
 pub use format::{Format, Style, Writer};
-pub use naming::output_names;
+pub use naming::{Origin, output_names};
 pub(crate) use progress::pace;
 pub use progress::{Detail, Progress};

@@ -128,7 +128,9 @@ fn bar(duration: Option<Duration>) -> ProgressBar {
         Some(duration) => (ProgressBar::new(duration.as_millis() as u64), "{prefix} {wide_bar} {msg}"),
         None => (ProgressBar::new_spinner(), "{spinner} {prefix} {msg}"),
     };
-    bar.enable_steady_tick(TICK);
+    if duration.is_none() {
+        bar.enable_steady_tick(TICK);
+    }
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

@@ -18,7 +18,7 @@ use super::stop::Stop;
 use crate::asr::{Engine, Recognizer, Transcript, WhisperRecognizer};
 use crate::audio::{AudioStream, DecodeOptions};
 use crate::compute::Threads;
-use crate::output::{Existing, Format, OutputFolder, Progress, Style, output_names, pace};
+use crate::output::{Existing, Format, Origin, OutputFolder, Progress, Style, output_names, pace};
 use crate::{Error, Result};
 use live::{Live, Watcher};
 
@@ -54,7 +54,6 @@ pub fn run(args: &TranscribeArgs, environment: Environment) -> Result<Exit> {
     let tally = Tally { inputs: expanded.len(), ..Tally::default() };
     let (inputs, unusable): (Vec<_>, Vec<_>) = expanded.into_iter().partition(Result::is_ok);
     let inputs: Vec<Input> = inputs.into_iter().flatten().collect();
-    let relative: Vec<PathBuf> = inputs.iter().map(|input| input.relative.clone()).collect();
     let mut run = Run {
         sink: Sink::new(args, inputs.len())?,
         decode: args.decode_options()?,
@@ -64,21 +63,27 @@ pub fn run(args: &TranscribeArgs, environment: Environment) -> Result<Exit> {
         environment,
         tally,
     };
-    let names = match run.sink {
-        Sink::Folder { .. } => output_names(&relative)?,
-        Sink::Stdout { .. } => relative,
+    let jobs = match run.sink {
+        Sink::Folder { .. } => named(inputs)?,
+        Sink::Stdout { .. } => inputs.into_iter().map(|input| Job { input, name: PathBuf::new() }).collect(),
     };
     for error in unusable.into_iter().filter_map(Result::err) {
         run.fail(&error);
     }
-    let jobs: Vec<Job> = inputs.into_iter().zip(names).map(|(input, name)| Job { input, name }).collect();
     run.all(&jobs)
 }
 
-/// An input and the name of its outputs.
+/// An input and the name of its files, if it has files.
 struct Job {
     input: Input,
     name: PathBuf,
+}
+
+fn named(inputs: Vec<Input>) -> Result<Vec<Job>> {
+    let origins: Vec<Origin> =
+        inputs.iter().map(|input| Origin { path: &input.path, relative: &input.relative }).collect();
+    let names = output_names(&origins)?;
+    Ok(inputs.into_iter().zip(names).map(|(input, name)| Job { input, name }).collect())
 }
 
 /// Where transcripts go.
