@@ -1,1 +1,19 @@
 //! Scores of transcripts against references.
+//!
+//! [`word_errors`] and [`char_errors`] count what differs, [`difference`] shows it word by word, and [`normalise`]
+//! first takes away what is no error of hearing: case, punctuation, spelling of contractions. Scores of several
+//! recordings are summed as [`Edits`], never averaged as rates.
+//!
+//! ```
+//! use awaaz::score::{Normalisation, normalise, word_errors};
+//!
+//! let [reference, hypothesis] =
+//!     ["Don't stop, Mr. Smith!", "do not stop mister smyth"].map(|text| normalise(text, Normalisation::English));
+//! assert_eq!(word_errors(&reference, &hypothesis).rate(), 0.2);
+//! ```
+
+mod normalise;
+mod wer;
+
+pub use normalise::{Normalisation, normalise};
+pub use wer::{Aligned, Edits, char_errors, difference, word_errors};

@@ -206,7 +206,8 @@ impl Endpointer {
             speech.reported = true;
         }
         let silent = self.options.negative_threshold;
-        let pause = quietest(&speech.probabilities, silent);
+        // The newest frame is the one that is too many.
+        let pause = quietest(&speech.probabilities[..speech.probabilities.len() - 1], silent);
         let frame_start = |frame: usize| (speech.first_frame + frame as u64) * FRAME;
         if let Some(silence) = speech.silence
             && silence <= frame_start(pause.start)
@@ -252,4 +253,172 @@ fn quietest(probabilities: &[f32], silent: f32) -> Range<usize> {
 
 fn samples(duration: Duration) -> u64 {
     SampleIndex::from_seconds(duration.as_secs_f64()).0
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn run(options: &VadOptions, probabilities: &[f32]) -> Vec<SpeechEvent> {
+        let mut endpointer = Endpointer::new(options).unwrap();
+        let mut events = Vec::new();
+        for &probability in probabilities {
+            endpointer.push(probability, &mut events);
+        }
+        endpointer.finish(SampleIndex(probabilities.len() as u64 * FRAME), &mut events);
+        events
+    }
+
+    fn frames(start: u64, end: u64) -> Span {
+        Span::new(SampleIndex(start * FRAME), SampleIndex(end * FRAME))
+    }
+
+    /// `frames` frames.
+    fn lasting(frames: u64) -> Duration {
+        Duration::from_secs_f64(SampleIndex(frames * FRAME).seconds())
+    }
+
+    fn options() -> VadOptions {
+        VadOptions {
+            min_speech: lasting(3),
+            min_silence: lasting(5),
+            padding: lasting(2),
+            max_speech: lasting(50),
+            ..VadOptions::default()
+        }
+    }
+
+    /// Runs of equal probabilities.
+    fn runs(runs: &[(usize, f32)]) -> Vec<f32> {
+        runs.iter().flat_map(|&(frames, probability)| std::iter::repeat_n(probability, frames)).collect()
+    }
+
+    fn ends(events: &[SpeechEvent]) -> Vec<Span> {
+        let end = |event: &SpeechEvent| match event {
+            SpeechEvent::End(span) => Some(*span),
+            SpeechEvent::Start(_) => None,
+        };
+        events.iter().filter_map(end).collect()
+    }
+
+    #[test]
+    fn hysteresis_minimum_and_padding() {
+        struct Case {
+            promise: &'static str,
+            probabilities: Vec<f32>,
+            speech: Vec<Span>,
+        }
+        let cases = [
+            Case {
+                promise: "speech is padded on both sides",
+                probabilities: runs(&[(10, 0.1), (10, 0.9), (10, 0.1)]),
+                speech: vec![frames(8, 22)],
+            },
+            Case {
+                promise: "padding does not reach before the stream",
+                probabilities: runs(&[(1, 0.1), (10, 0.9), (10, 0.1)]),
+                speech: vec![frames(0, 13)],
+            },
+            Case {
+                promise: "short speech is dropped",
+                probabilities: runs(&[(10, 0.1), (3, 0.9), (20, 0.1)]),
+                speech: vec![],
+            },
+            Case {
+                promise: "a short pause does not end speech",
+                probabilities: runs(&[(5, 0.9), (5, 0.1), (5, 0.9), (10, 0.1)]),
+                speech: vec![frames(0, 17)],
+            },
+            Case {
+                promise: "between the thresholds speech goes on but does not start",
+                probabilities: runs(&[(10, 0.4), (5, 0.9), (20, 0.4), (10, 0.1)]),
+                speech: vec![frames(8, 37)],
+            },
+            Case {
+                promise: "padding of neighbours does not overlap",
+                probabilities: runs(&[(5, 0.9), (6, 0.1), (5, 0.9)]),
+                speech: vec![frames(0, 7), frames(9, 16)],
+            },
+        ];
+        for Case { promise, probabilities, speech } in cases {
+            assert_eq!(ends(&run(&options(), &probabilities)), speech, "{promise}");
+        }
+    }
+
+    #[test]
+    fn long_speech_is_cut_at_its_longest_pause_or_else_its_least_probable_frame() {
+        // 50 frames less twice the padding: the cut is due at the 47th frame of speech, between its 24th and 47th.
+        let pauses =
+            runs(&[(5, 0.9), (4, 0.1), (20, 0.9), (3, 0.1), (5, 0.9), (2, 0.1), (20, 0.9), (10, 0.1)]);
+        let middle = 30 * FRAME + FRAME / 2;
+        let expected = [
+            Span::new(SampleIndex(0), SampleIndex(middle)),
+            Span::new(SampleIndex(middle), frames(0, 61).end),
+        ];
+        assert_eq!(ends(&run(&options(), &pauses)), expected);
+
+        let dips = runs(&[(10, 0.9), (1, 0.36), (20, 0.9), (1, 0.7), (40, 0.9), (10, 0.1)]);
+        let middle = 31 * FRAME + FRAME / 2;
+        let expected = [
+            Span::new(SampleIndex(0), SampleIndex(middle)),
+            Span::new(SampleIndex(middle), frames(0, 74).end),
+        ];
+        assert_eq!(ends(&run(&options(), &dips)), expected);
+    }
+
+    /// The least probable frame may be the very one that is too many.
+    #[test]
+    fn a_cut_at_the_newest_frame_keeps_the_limit() {
+        let options = VadOptions { padding: Duration::ZERO, ..options() };
+        let speech = ends(&run(&options, &runs(&[(5, 0.6), (46, 0.4)])));
+        assert!(speech.iter().all(|span| span.len() <= samples(options.max_speech)), "{speech:?}");
+    }
+
+    #[test]
+    fn decisions_come_at_once() {
+        let mut endpointer = Endpointer::new(&options()).unwrap();
+        let decided = |endpointer: &mut Endpointer, probability| {
+            let mut events = Vec::new();
+            (1..).find(|_| {
+                endpointer.push(probability, &mut events);
+                !events.is_empty()
+            })
+        };
+        assert_eq!(decided(&mut endpointer, 0.9), Some(4), "as soon as speech is longer than min_speech");
+        assert_eq!(decided(&mut endpointer, 0.1), Some(6), "as soon as silence has lasted min_silence");
+    }
+
+    proptest! {
+        #[test]
+        fn speech_is_in_order_within_the_limit_and_complete(
+            runs in prop::collection::vec((1_usize..40, prop::sample::select(vec![0.0, 0.2, 0.4, 0.6, 1.0])), 0..60),
+            min_silence in 0_u64..30,
+            padding in 0_u64..8,
+        ) {
+            let probabilities = super::tests::runs(&runs);
+            let options = VadOptions { min_silence: lasting(min_silence), padding: lasting(padding), ..options() };
+            let events = run(&options, &probabilities);
+
+            let mut before = SampleIndex(0);
+            for pair in events.chunks(2) {
+                let [SpeechEvent::Start(start), SpeechEvent::End(span)] = pair else {
+                    return Err(TestCaseError::fail(format!("starts and ends do not alternate: {events:?}")));
+                };
+                prop_assert_eq!(*start, span.start);
+                prop_assert!(before <= span.start && span.start < span.end);
+                prop_assert!(span.len() <= samples(options.max_speech));
+                before = span.end;
+            }
+            // Every run of speech that is long enough by itself lies inside.
+            for (frame, four) in probabilities.windows(4).enumerate() {
+                if four.iter().all(|&p| p >= options.threshold) {
+                    let middle = SampleIndex((frame as u64 + 2) * FRAME);
+                    let covered = ends(&events).iter().any(|span| span.start <= middle && middle <= span.end);
+                    prop_assert!(covered, "frame {frame}: {events:?}");
+                }
+            }
+        }
+    }
 }
