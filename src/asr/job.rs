@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::chunk::Chunk;
 use super::loop_guard::loop_start;
-use super::options::Options;
+use super::options::{Chunking, Options};
 use super::rules::{Timestamps, allowed_log_probabilities};
 use super::search::{Hypothesis, grow_beam, likeliest, sample};
 use super::tokenizer::Tokenizer;
@@ -105,6 +105,14 @@ impl Job {
     /// Probability that nothing is said.
     pub fn no_speech_probability(&self) -> f32 {
         self.no_speech_probability
+    }
+
+    /// Whether `candidate` is a poor guess at a chunk in which probably nothing is said. Chunks that were cut
+    /// at pauses have speech in them already by a better judge.
+    pub fn is_silent(&self, candidate: &Candidate, options: &Options) -> bool {
+        options.chunking == Chunking::Windows
+            && candidate.hypothesis.average() < options.logprob_threshold
+            && self.no_speech_probability > options.no_speech_threshold
     }
 
     /// Appends what the next step must decode; the job's states begin at `first_state`.
@@ -257,8 +265,8 @@ impl Job {
         let compression_ratio = compression_ratio(&text);
         let poor = hypothesis.average() < options.logprob_threshold;
         let repetitive = looped || compression_ratio > options.compression_ratio_threshold;
-        let silent = poor && self.no_speech_probability > options.no_speech_threshold;
         let candidate = Candidate { hypothesis, temperature, compression_ratio, repetitive };
+        let silent = self.is_silent(&candidate, options);
         let good = !repetitive && !poor;
         if good || self.best.as_ref().is_none_or(|best| candidate.is_better_than(best)) {
             self.best = Some(candidate);

@@ -17,7 +17,7 @@ pub struct Options {
     pub compression_ratio_threshold: f32,
     /// A mean log-probability below this is a poor guess: the next temperature is tried.
     pub logprob_threshold: f32,
-    /// A poor guess is silence where the no-speech token is likelier than this.
+    /// In windows, a poor guess is silence where the no-speech token is likelier than this.
     pub no_speech_threshold: f32,
     /// Text that the speech might follow: sets names, spelling and style.
     pub prompt: String,

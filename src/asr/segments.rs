@@ -21,8 +21,7 @@ pub fn from_job(job: &Job, tokenizer: &Tokenizer, options: &Options, timestamps:
     let Some(best) = job.best() else {
         return nothing(job);
     };
-    let poor = best.hypothesis.average() < options.logprob_threshold;
-    if poor && job.no_speech_probability() > options.no_speech_threshold {
+    if job.is_silent(best, options) {
         return nothing(job);
     }
     let (pieces, consumed) = match timestamps {

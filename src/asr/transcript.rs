@@ -52,11 +52,22 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// The whole text, segments joined by a space.
+    /// The whole text. Segments are joined by a space, in scripts that have one.
     pub fn text(&self) -> String {
-        let texts: Vec<&str> = self.segments.iter().map(|s| s.text.as_str()).collect();
-        texts.join(" ")
+        let mut text = String::new();
+        for segment in &self.segments {
+            if !text.is_empty() && has_spaces(&segment.language) {
+                text.push(' ');
+            }
+            text.push_str(&segment.text);
+        }
+        text
     }
+}
+
+/// Whether words of a language are written with spaces between them.
+pub fn has_spaces(language: &str) -> bool {
+    !matches!(language, "zh" | "ja" | "th" | "lo" | "my" | "yue")
 }
 
 /// What to do with the speech.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::job::Job;
 use super::tokenizer::Tokenizer;
-use super::transcript::{Segment, Task, Word};
+use super::transcript::{Segment, Task, Word, has_spaces};
 use crate::models::whisper::{DecoderState, Input, Whisper, Workspace};
 use crate::time::Span;
 
@@ -206,14 +206,11 @@ fn warp(cost: &[f32], frames: usize) -> Vec<usize> {
 
 /// Splits text tokens into words with their punctuation, as ranges of tokens.
 fn split_words(tokens: &[u32], tokenizer: &Tokenizer, language: &str) -> Vec<Range<usize>> {
-    let spaced = !matches!(language, "zh" | "ja" | "th" | "lo" | "my" | "yue");
+    let spaced = has_spaces(language);
     let mut words: Vec<Range<usize>> = Vec::new();
     for range in whole_characters(tokens, tokenizer) {
         let text = tokenizer.decode(&tokens[range.clone()]);
-        let joins_last = match spaced {
-            true => !text.starts_with(' '),
-            false => false,
-        } || is_all_in(&text, CLOSING);
+        let joins_last = (spaced && !text.starts_with(' ')) || is_all_in(&text, CLOSING);
         match words.last_mut() {
             Some(last) if joins_last => last.end = range.end,
             _ => words.push(range),

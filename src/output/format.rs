@@ -55,7 +55,7 @@ impl Format {
 
     /// Whether it says nothing without the times of words.
     pub fn needs_word_times(self) -> bool {
-        self == Self::Ctm
+        matches!(self, Self::Ctm | Self::Srt | Self::Vtt)
     }
 
     /// Whether the transcripts of several files may follow one another in one stream.
