@@ -1,6 +1,7 @@
 //! Scaled dot-product attention: over a whole sequence, and one step over cached keys and values.
 
 use candle_core::{Result, Tensor};
+use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::ops::{BitOps, NumOps};
@@ -9,7 +10,7 @@ use rten_tensor::NdTensorView;
 use rten_vecmath::Softmax;
 
 use super::rows::Element;
-use super::{f16, tensor};
+use super::tensor;
 
 /// Queries whose scores are held at once: their scores against 1500 keys stay in the second-level cache.
 const QUERY_BLOCK: usize = 64;
@@ -82,8 +83,9 @@ const HEAD_STEP: usize = 64;
 
 /// Keys and values of one layer and one sequence, by head, in f16 or f32.
 ///
-/// Keys are stored transposed, `[heads, head_dim, capacity]`, so that scores of many times are computed in one
-/// vector; values are `[heads, capacity, head_dim]`.
+/// Keys are stored transposed in blocks of [`TIME_STEP`] times, `[heads, blocks, head_dim, TIME_STEP]`, so that
+/// scores of many times are computed in one vector and times that are not used yet cost no memory; values are
+/// `[heads, capacity, head_dim]`.
 pub struct HeadCache {
     storage: CacheStorage,
     heads: usize,
@@ -93,7 +95,7 @@ pub struct HeadCache {
 
 enum CacheStorage {
     F32(KeysValues<f32>),
-    F16(KeysValues<f16>),
+    F16(KeysValues<half::f16>),
 }
 
 struct KeysValues<E> {
@@ -101,7 +103,7 @@ struct KeysValues<E> {
     values: Vec<E>,
 }
 
-impl<E: Element> KeysValues<E> {
+impl<E: Copy + Default> KeysValues<E> {
     fn new(cells: usize) -> Self {
         Self { keys: vec![E::default(); cells], values: vec![E::default(); cells] }
     }
@@ -121,36 +123,42 @@ impl HeadCache {
         let time = keys_values.len() / (2 * dim);
         let capacity = time.next_multiple_of(TIME_STEP);
         let cells = heads * head_dim.next_multiple_of(HEAD_STEP) * capacity;
-        let storage = CacheStorage::F16(KeysValues::new(cells));
-        let mut cache = Self { storage, heads, head_dim, capacity };
-        for (time, row) in keys_values.chunks_exact(2 * dim).enumerate() {
-            cache.set(time, &row[..dim], &row[dim..]);
-        }
-        cache
+        let mut narrow = vec![half::f16::ZERO; keys_values.len()];
+        narrow.convert_from_f32_slice(keys_values);
+        let mut filled = KeysValues::<half::f16>::new(cells);
+        let cells_of_head = cells / heads;
+        let parts =
+            filled.keys.par_chunks_mut(cells_of_head).zip(filled.values.par_chunks_mut(cells_of_head));
+        parts.enumerate().for_each(|(head, (keys, values))| {
+            let part = |offset: usize| {
+                narrow.chunks_exact(2 * dim).map(move |row| &row[offset + head * head_dim..][..head_dim])
+            };
+            for (time, (key, value)) in part(0).zip(part(dim)).enumerate() {
+                set_head(keys, values, time, key, value);
+            }
+        });
+        Self { storage: CacheStorage::F16(filled), heads, head_dim, capacity }
     }
 
     /// Stores `keys` and `values`, `[heads * head_dim]` each, at `time`.
     pub fn set(&mut self, time: usize, keys: &[f32], values: &[f32]) {
         assert!(time < self.capacity, "time {time} is past the cache's {}", self.capacity);
-        let (head_dim, capacity) = (self.head_dim, self.capacity);
+        let (head_dim, cells_of_head) = (self.head_dim, self.padded_head() * self.capacity);
         match &mut self.storage {
-            CacheStorage::F32(cells) => set(cells, head_dim, capacity, time, keys, values),
-            CacheStorage::F16(cells) => set(cells, head_dim, capacity, time, keys, values),
+            CacheStorage::F32(cells) => set(cells, head_dim, cells_of_head, time, keys, values),
+            CacheStorage::F16(_) => unreachable!("only growing caches, which are f32, are added to"),
         }
     }
 
     /// Makes the first `times` times those of `other`, a cache of the same shape.
     pub fn copy_from(&mut self, other: &Self, times: usize) {
-        let (rows, width) = (self.heads * self.padded_head(), self.padded_head());
-        let capacity = self.capacity;
+        let cells_of_head = self.padded_head() * self.capacity;
+        let used = times.next_multiple_of(TIME_STEP) * self.padded_head();
         match (&mut self.storage, &other.storage) {
             (CacheStorage::F32(to), CacheStorage::F32(from)) => {
-                for row in 0..rows {
-                    let range = row * capacity..row * capacity + times;
-                    to.keys[range.clone()].copy_from_slice(&from.keys[range]);
-                }
                 for head in 0..self.heads {
-                    let range = head * capacity * width..(head * capacity + times) * width;
+                    let range = head * cells_of_head..head * cells_of_head + used;
+                    to.keys[range.clone()].copy_from_slice(&from.keys[range.clone()]);
                     to.values[range.clone()].copy_from_slice(&from.values[range]);
                 }
             }
@@ -168,24 +176,29 @@ impl HeadCache {
     }
 }
 
-fn set<E: Element>(
-    cells: &mut KeysValues<E>,
+fn set(
+    cells: &mut KeysValues<f32>,
     head_dim: usize,
-    capacity: usize,
+    cells_of_head: usize,
     time: usize,
     keys: &[f32],
     values: &[f32],
 ) {
-    let padded = head_dim.next_multiple_of(HEAD_STEP);
-    for (head, (keys, values)) in keys.chunks_exact(head_dim).zip(values.chunks_exact(head_dim)).enumerate() {
-        for (d, &key) in keys.iter().enumerate() {
-            cells.keys[(head * padded + d) * capacity + time] = E::narrow(key);
-        }
-        let start = (head * capacity + time) * padded;
-        for (to, &value) in cells.values[start..].iter_mut().zip(values) {
-            *to = E::narrow(value);
-        }
+    let stored = cells.keys.chunks_exact_mut(cells_of_head).zip(cells.values.chunks_exact_mut(cells_of_head));
+    let given = keys.chunks_exact(head_dim).zip(values.chunks_exact(head_dim));
+    for ((stored_keys, stored_values), (key, value)) in stored.zip(given) {
+        set_head(stored_keys, stored_values, time, key, value);
     }
+}
+
+/// Stores a key and a value, `[head_dim]` each, among those of one head.
+fn set_head<E: Copy>(keys: &mut [E], values: &mut [E], time: usize, key: &[E], value: &[E]) {
+    let padded = key.len().next_multiple_of(HEAD_STEP);
+    let (block, column) = (time / TIME_STEP, time % TIME_STEP);
+    for (row, &key) in keys[block * padded * TIME_STEP..].chunks_exact_mut(TIME_STEP).zip(key) {
+        row[column] = key;
+    }
+    values[time * padded..][..value.len()].copy_from_slice(value);
 }
 
 /// Attention of query rows to cached keys and values, each row to its own cache.
@@ -238,7 +251,7 @@ fn attend_head<E: Element>(
     let range = head * cells_of_head..(head + 1) * cells_of_head;
     let keys = &cells.keys[range.clone()];
     let values = &cells.values[range];
-    Scores { keys, capacity: cache.capacity, times, query, out: weights }.dispatch();
+    Scores { keys, width: cache.padded_head(), times, query, out: weights }.dispatch();
     let weights = &mut weights[..times];
     Softmax::new_mut(weights).dispatch();
     Mix { values, width: cache.padded_head(), weights, out }.dispatch();
@@ -247,7 +260,7 @@ fn attend_head<E: Element>(
 /// Scaled products of a query with the keys of the first `times` times.
 struct Scores<'a, E> {
     keys: &'a [E],
-    capacity: usize,
+    width: usize,
     times: usize,
     query: &'a [f32],
     out: &'a mut [f32],
@@ -264,20 +277,22 @@ impl<E: Element> SimdOp for Scores<'_, E> {
         let pair = 2 * ops.len();
         let scale = (self.query.len() as f32).powf(-0.5);
         for start in (0..self.times).step_by(PAIRS * pair) {
+            let (block, column) = (start / TIME_STEP, start % TIME_STEP);
+            let keys = &self.keys[block * self.width * TIME_STEP..];
             let mut sums = [[ops.zero(); 2]; PAIRS];
-            for (d, &query) in self.query.iter().enumerate() {
+            for (&query, keys) in self.query.iter().zip(keys.chunks_exact(TIME_STEP)) {
                 let query = ops.splat(query * scale);
-                let keys = &self.keys[d * self.capacity + start..];
-                for (p, sums) in sums.iter_mut().enumerate() {
-                    let key = E::load_pair(isa, &keys[p * pair..]);
+                for (sums, key) in sums.iter_mut().zip(keys[column..].chunks_exact(pair)) {
+                    let key = E::load_pair(isa, key);
                     sums[0] = ops.mul_add(key[0], query, sums[0]);
                     sums[1] = ops.mul_add(key[1], query, sums[1]);
                 }
             }
-            for (p, sums) in sums.into_iter().enumerate() {
-                let out = &mut self.out[start + p * pair..];
-                ops.store(sums[0], &mut out[..ops.len()]);
-                ops.store(sums[1], &mut out[ops.len()..pair]);
+            let out = &mut self.out[start..start + PAIRS * pair];
+            for (sums, out) in sums.into_iter().zip(out.chunks_exact_mut(pair)) {
+                let (low, high) = out.split_at_mut(ops.len());
+                ops.store(sums[0], low);
+                ops.store(sums[1], high);
             }
         }
     }

@@ -22,6 +22,3 @@ pub use linear::Linear;
 pub use norm::LayerNorm;
 pub use rows::{RowLinear, RowMatrix};
 pub use threads::Threads;
-
-/// Half-precision number as stored in weights and caches; its bits are those of [`half::f16`].
-pub use rten_simd::f16;

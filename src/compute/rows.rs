@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, Extend, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::f16;
+use half::f16;
 
 /// Products (multiply-adds) that a task takes at least; less is not worth waking a thread for.
 const GRAIN: usize = 128 * 1024;
@@ -42,15 +42,17 @@ impl Element for f32 {
 
 impl Element for f16 {
     fn narrow(value: f32) -> Self {
-        Self::from_bits(half::f16::from_f32(value).to_bits())
+        Self::from_f32(value)
     }
     fn widen(self) -> f32 {
-        half::f16::from_bits(self.to_bits()).to_f32()
+        self.to_f32()
     }
     #[inline(always)]
     fn load_pair<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 2] {
         let ops = isa.f16();
-        let narrow = ops.load(from);
+        assert!(from.len() >= ops.len());
+        // SAFETY: `from` is long enough, and both types are the sixteen bits of an IEEE 754 binary16.
+        let narrow = unsafe { ops.load_ptr(from.as_ptr().cast::<rten_simd::f16>()) };
         [ops.extend_low(narrow), ops.extend_high(narrow)]
     }
 }
@@ -79,9 +81,8 @@ impl RowMatrix {
     }
 
     /// A matrix of f16 values.
-    pub fn from_f16(values: Vec<half::f16>, inputs: usize) -> Self {
+    pub fn from_f16(values: Vec<f16>, inputs: usize) -> Self {
         assert!(values.len().is_multiple_of(inputs), "a matrix has whole rows");
-        let values = values.into_iter().map(|value| f16::from_bits(value.to_bits())).collect();
         Self { elements: Elements::F16(values), inputs }
     }
 
@@ -294,7 +295,7 @@ mod tests {
         #[test]
         fn equals_the_plain_product(rows in 1usize..11, inputs in 1usize..150, outputs in 1usize..40, seed in 0u32..99) {
             let x = values(rows * inputs, seed);
-            let half: Vec<half::f16> = values(outputs * inputs, seed + 1).into_iter().map(half::f16::from_f32).collect();
+            let half: Vec<f16> = values(outputs * inputs, seed + 1).into_iter().map(f16::from_f32).collect();
             for matrix in [
                 RowMatrix::from_f16(half.clone(), inputs),
                 RowMatrix::from_f32(half.iter().map(|w| w.to_f32() + 1e-6).collect(), inputs),
