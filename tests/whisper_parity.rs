@@ -5,13 +5,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use awaaz::audio::{AudioInput, AudioStream, DecodeOptions};
 use awaaz::dsp::LogMel;
-use awaaz::models::whisper::{Config, Input, Whisper, Workspace};
-use awaaz::weights::Checkpoint;
+use awaaz::models::whisper::{Config, CrossCache, Input, Whisper, Workspace};
+use awaaz::weights::{Checkpoint, PullOptions, Registry, find};
 use candle_core::{Device, Tensor};
 
 /// Bound of the absolute error in f32.
 const TOLERANCE: f32 = 2e-3;
+/// Bound for the trained network's logits, which reach 69, where cross-attention reads keys and values in f16.
+const NARROW_TOLERANCE: f32 = 1e-2;
 
 fn fixture(folder: &str, file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/whisper").join(folder).join(file)
@@ -39,7 +42,11 @@ struct Reference(std::collections::HashMap<String, Tensor>);
 
 impl Reference {
     fn load(folder: &str) -> Self {
-        Self(candle_core::safetensors::load(fixture(folder, "reference.safetensors"), &Device::Cpu).unwrap())
+        Self::read(&fixture(folder, "reference.safetensors"))
+    }
+
+    fn read(path: &Path) -> Self {
+        Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
     }
 
     fn values(&self, name: &str) -> Vec<f32> {
@@ -77,7 +84,11 @@ fn load(folder: &str, file: &str) -> Whisper {
 /// Logits and cross-attention weights `[layers, heads, tokens, frames]` of `tokens` given at once.
 fn decode(model: &Whisper, log_mel: &Tensor, tokens: &[u32]) -> (Vec<f32>, Vec<f32>) {
     let encoding = model.encoder.forward(log_mel).unwrap();
-    let cross = Arc::new(model.decoder.cross_cache(&encoding).unwrap());
+    decode_with(model, model.decoder.cross_cache(&encoding).unwrap(), tokens)
+}
+
+fn decode_with(model: &Whisper, cross: CrossCache, tokens: &[u32]) -> (Vec<f32>, Vec<f32>) {
+    let cross = Arc::new(cross);
     let frames = cross.frames();
     let mut states = [model.decoder.state(cross)];
     let inputs: Vec<Input> = tokens.iter().map(|&token| Input { state: 0, token, wanted: true }).collect();
@@ -140,6 +151,46 @@ fn ctranslate2_files_hold_the_same_network() {
     for (file, name) in [("model-f16.bin", "short.logits"), ("model-int8.bin", "int8.short.logits")] {
         let (logits, _) = decode(&load("mels128", file), &log_mel, &tokens);
         assert_close(file, &logits, &reference.values(name), TOLERANCE);
+    }
+}
+
+#[test]
+fn the_trained_base_model_agrees_with_transformers() {
+    let files = find(Registry::builtin().find("base").unwrap(), &PullOptions::from_env().unwrap());
+    let Some(files) = files else {
+        println!("skipped: the base model is not in the cache (awaaz models pull base)");
+        return;
+    };
+    let checkpoint = Checkpoint::open(&files.weights).unwrap();
+    let model = Whisper::load(&checkpoint, Config::read(&checkpoint, None).unwrap()).unwrap();
+    let reference = Reference::read(&fixture("", "base.safetensors"));
+    let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("audio-fixtures/librivox-0870/audio.flac");
+    let samples =
+        AudioStream::open(AudioInput::File(clip), &DecodeOptions::default()).unwrap().read_all().unwrap();
+    for (case, frames) in [("short", 2 * samples.len().div_ceil(320)), ("full", 3000)] {
+        let log_mel = features(80, &samples, frames);
+        let encoding = flat(&model.encoder.forward(&log_mel).unwrap());
+        reference.assert_frames(&format!("{case}.encoding"), &encoding, 512);
+        let tokens = reference.indices(&format!("{case}.tokens"));
+        let given = &tokens[..tokens.len() - 1];
+        let mut narrow = model.decoder.narrow_cross_cache();
+        model.decoder.fill_cross_cache(&model.encoder.forward(&log_mel).unwrap(), &mut narrow).unwrap();
+        let (exact, _) = decode(&model, &log_mel, given);
+        let (logits, _) = decode_with(&model, narrow, given);
+        let top = reference.indices(&format!("{case}.top_tokens"));
+        let count = top.len() / given.len();
+        let name = format!("{case}.top_logits");
+        for (logits, tolerance) in [(&exact, TOLERANCE), (&logits, NARROW_TOLERANCE)] {
+            let found: Vec<f32> = std::iter::zip(logits.chunks(model.config.vocabulary), top.chunks(count))
+                .flat_map(|(row, top)| top.iter().map(|&token| row[token as usize]))
+                .collect();
+            assert_close(&name, &found, &reference.values(&name), tolerance);
+        }
+        // What is likeliest after each given token is the next one, from the end of the prompt on.
+        for (row, &next) in logits.chunks(model.config.vocabulary).zip(&tokens[1..]).skip(3) {
+            let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+            assert_eq!(best, Some(next as usize));
+        }
     }
 }
 

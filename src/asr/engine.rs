@@ -76,15 +76,15 @@ impl Engine {
         Session::new(self, options)?.run(source, sink)
     }
 
-    /// The encoding of `samples`, as keys and values for the decoder.
-    fn listen(&self, samples: &[f32]) -> Result<Arc<CrossCache>> {
+    /// Encodes `samples` and puts the decoder's keys and values of them into `cache`.
+    fn listen(&self, samples: &[f32], cache: &mut CrossCache) -> Result<()> {
         let frames = samples.len().div_ceil(HOP) + TRAILING_FRAMES;
         let frames = frames.next_multiple_of(2).min(MAX_FRAMES);
         let mels = self.model.config.mels;
         let log_mel =
             Tensor::from_vec(self.model.log_mel.spectrogram(samples, frames), (frames, mels), &Device::Cpu)?;
         let encoding = self.model.encoder.forward(&log_mel)?;
-        Ok(Arc::new(self.model.decoder.cross_cache(&encoding)?))
+        self.model.decoder.fill_cross_cache(&encoding, cache)
     }
 }
 
@@ -99,6 +99,10 @@ struct Session<'a> {
     prompt: Vec<u32>,
     workspace: Workspace,
     states: Vec<DecoderState>,
+    /// What idle states listen to.
+    silence: Arc<CrossCache>,
+    /// Caches of chunks that are done. They are large; making them anew for each chunk fragments the heap.
+    spare: Vec<CrossCache>,
     jobs: Vec<Option<Job>>,
     /// Results that wait for an earlier one.
     finished: BTreeMap<usize, Decoded>,
@@ -140,6 +144,8 @@ impl<'a> Session<'a> {
             prompt: encode(&options.prompt)?,
             workspace: Workspace::default(),
             states: Vec::new(),
+            silence: Arc::new(engine.model.decoder.narrow_cross_cache()),
+            spare: Vec::new(),
             jobs: (0..options.batch).map(|_| None).collect(),
             finished: BTreeMap::new(),
             started: 0,
@@ -185,7 +191,9 @@ impl<'a> Session<'a> {
 
     fn start(&mut self, place: usize, chunk: Chunk) -> Result<()> {
         let engine = self.engine;
-        let cross = engine.threads.run(|| engine.listen(&chunk.samples))?;
+        let mut cross = self.spare.pop().unwrap_or_else(|| engine.model.decoder.narrow_cross_cache());
+        engine.threads.run(|| engine.listen(&chunk.samples, &mut cross))?;
+        let cross = Arc::new(cross);
         let width = self.options.beam;
         while self.states.len() < (place + 1) * width {
             self.states.push(self.engine.model.decoder.state(Arc::clone(&cross)));
@@ -307,6 +315,12 @@ impl<'a> Session<'a> {
                 decoded.segments.iter_mut().for_each(|segment| segment.words.clear());
             }
         }
+        let cross = job.cross();
+        drop(job);
+        for state in &mut self.states[place * self.options.beam..(place + 1) * self.options.beam] {
+            state.restart(Arc::clone(&self.silence));
+        }
+        self.spare.extend(Arc::into_inner(cross));
         self.finished.insert(index, decoded);
     }
 }

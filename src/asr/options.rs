@@ -44,7 +44,7 @@ impl Default for Options {
             prompt: String::new(),
             hotwords: String::new(),
             word_times: false,
-            batch: 8,
+            batch: 5,
             chunking: Chunking::Speech { threshold: 0.5 },
         }
     }

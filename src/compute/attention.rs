@@ -117,27 +117,26 @@ impl HeadCache {
         Self { storage: CacheStorage::F32(KeysValues::new(cells)), heads, head_dim, capacity }
     }
 
-    /// A cache in f16 that holds all of `keys_values`, `[time, 2 * heads * head_dim]`: keys, then values.
-    pub fn filled(keys_values: &[f32], heads: usize, head_dim: usize) -> Self {
-        let dim = heads * head_dim;
-        let time = keys_values.len() / (2 * dim);
-        let capacity = time.next_multiple_of(TIME_STEP);
+    /// An empty cache of f16 for `capacity` times, to be filled whole.
+    pub fn narrow(heads: usize, head_dim: usize, capacity: usize) -> Self {
+        let capacity = capacity.next_multiple_of(TIME_STEP);
         let cells = heads * head_dim.next_multiple_of(HEAD_STEP) * capacity;
-        let mut narrow = vec![half::f16::ZERO; keys_values.len()];
-        narrow.convert_from_f32_slice(keys_values);
-        let mut filled = KeysValues::<half::f16>::new(cells);
-        let cells_of_head = cells / heads;
-        let parts =
-            filled.keys.par_chunks_mut(cells_of_head).zip(filled.values.par_chunks_mut(cells_of_head));
-        parts.enumerate().for_each(|(head, (keys, values))| {
-            let part = |offset: usize| {
-                narrow.chunks_exact(2 * dim).map(move |row| &row[offset + head * head_dim..][..head_dim])
-            };
-            for (time, (key, value)) in part(0).zip(part(dim)).enumerate() {
-                set_head(keys, values, time, key, value);
+        Self { storage: CacheStorage::F16(KeysValues::new(cells)), heads, head_dim, capacity }
+    }
+
+    /// Makes the cache hold `keys_values`, `[time, 2 * heads * head_dim]`: keys, then values.
+    pub fn fill(&mut self, keys_values: &[f32]) {
+        let (head_dim, dim, cells_of_head) =
+            (self.head_dim, self.heads * self.head_dim, self.padded_head() * self.capacity);
+        assert!(keys_values.len() <= 2 * dim * self.capacity, "more times than the cache has room for");
+        match &mut self.storage {
+            CacheStorage::F32(cells) => fill(cells, keys_values, dim, head_dim, cells_of_head),
+            CacheStorage::F16(cells) => {
+                let mut narrow = vec![half::f16::ZERO; keys_values.len()];
+                narrow.convert_from_f32_slice(keys_values);
+                fill(cells, &narrow, dim, head_dim, cells_of_head);
             }
-        });
-        Self { storage: CacheStorage::F16(filled), heads, head_dim, capacity }
+        }
     }
 
     /// Stores `keys` and `values`, `[heads * head_dim]` each, at `time`.
@@ -189,6 +188,25 @@ fn set(
     for ((stored_keys, stored_values), (key, value)) in stored.zip(given) {
         set_head(stored_keys, stored_values, time, key, value);
     }
+}
+
+/// Stores `keys_values`, `[time, 2 * dim]`, each head apart.
+fn fill<E: Element>(
+    cells: &mut KeysValues<E>,
+    keys_values: &[E],
+    dim: usize,
+    head_dim: usize,
+    cells_of_head: usize,
+) {
+    let parts = cells.keys.par_chunks_mut(cells_of_head).zip(cells.values.par_chunks_mut(cells_of_head));
+    parts.enumerate().for_each(|(head, (keys, values))| {
+        let part = |offset: usize| {
+            keys_values.chunks_exact(2 * dim).map(move |row| &row[offset + head * head_dim..][..head_dim])
+        };
+        for (time, (key, value)) in part(0).zip(part(dim)).enumerate() {
+            set_head(keys, values, time, key, value);
+        }
+    });
 }
 
 /// Stores a key and a value, `[head_dim]` each, among those of one head.
@@ -388,7 +406,8 @@ mod tests {
             let dim = heads * head_dim;
             let (queries, keys, mixed) = (random((2, dim)), random((time, dim)), random((time, dim)));
             let both = Tensor::cat(&[&keys, &mixed], 1).unwrap();
-            let filled = HeadCache::filled(&values(&both), heads, head_dim);
+            let mut filled = HeadCache::narrow(heads, head_dim, time);
+            filled.fill(&values(&both));
             let mut grown = HeadCache::new(heads, head_dim, time);
             for (t, row) in values(&both).chunks_exact(2 * dim).enumerate() {
                 grown.set(t, &row[..dim], &row[dim..]);

@@ -40,6 +40,14 @@ impl Linear {
         tensor::from_values(out, (rows, self.outputs))
     }
 
+    /// Calls `use_output` with the layer applied to `x`, `[rows, outputs]`.
+    pub fn forward_with<R>(&self, x: &Tensor, use_output: impl FnOnce(&[f32]) -> R) -> Result<R> {
+        let rows = x.elem_count() / self.inputs;
+        let mut out = vec![0.0; rows * self.outputs];
+        tensor::with_slice(x, |x| self.forward_into(x, &mut out))?;
+        Ok(use_output(&out))
+    }
+
     /// The layer applied to `x`, then the exact GELU.
     pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
         let rows = x.elem_count() / self.inputs;

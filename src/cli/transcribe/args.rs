@@ -47,7 +47,7 @@ pub struct TranscribeArgs {
     #[arg(long, value_name = "N", help_heading = "Model")]
     threads: Option<NonZeroUsize>,
     /// Chunks of speech decoded side by side.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = count::<1, 256>, help_heading = "Model")]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count::<1, 256>, help_heading = "Model")]
     batch: usize,
     /// Fail rather than fetch a model.
     #[arg(long, help_heading = "Model")]

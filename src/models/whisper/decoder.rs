@@ -164,15 +164,34 @@ impl Decoder {
         })
     }
 
-    /// Keys and values of an encoding, `[frames, dim]`, for every layer.
+    /// Keys and values of an encoding, `[frames, dim]`, for every layer, in f32.
     pub fn cross_cache(&self, encoding: &Tensor) -> Result<CrossCache> {
-        let (frames, dim) = encoding.dims2()?;
-        let heads = self.config.decoder_heads;
-        let cache = |layer: &Layer| -> Result<HeadCache> {
-            let keys_values = layer.cross_kv_proj.forward(encoding)?.flatten_all()?.to_vec1::<f32>()?;
-            Ok(HeadCache::filled(&keys_values, heads, dim / heads))
-        };
-        Ok(CrossCache { layers: self.layers.iter().map(cache).collect::<Result<_>>()?, frames })
+        let frames = encoding.dim(0)?;
+        let mut cache = self.new_cross_cache(|heads, head_dim, _| HeadCache::new(heads, head_dim, frames));
+        self.fill_cross_cache(encoding, &mut cache)?;
+        Ok(cache)
+    }
+
+    /// Room for the keys and values of the longest encoding, in f16: half the memory to read in each step.
+    pub fn narrow_cross_cache(&self) -> CrossCache {
+        self.new_cross_cache(HeadCache::narrow)
+    }
+
+    fn new_cross_cache(&self, new: impl Fn(usize, usize, usize) -> HeadCache) -> CrossCache {
+        let Config { decoder_heads: heads, dim, source_positions, .. } = self.config;
+        CrossCache {
+            layers: self.layers.iter().map(|_| new(heads, dim / heads, source_positions)).collect(),
+            frames: 0,
+        }
+    }
+
+    /// Puts the keys and values of an encoding, `[frames, dim]`, into `cache`, in place of what it held.
+    pub fn fill_cross_cache(&self, encoding: &Tensor, cache: &mut CrossCache) -> Result<()> {
+        for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
+            layer.cross_kv_proj.forward_with(encoding, |keys_values| cache.fill(keys_values))?;
+        }
+        cache.frames = encoding.dim(0)?;
+        Ok(())
     }
 
     /// A hypothesis with no tokens yet that listens to `cross`.
