@@ -289,12 +289,14 @@ impl Job {
 }
 
 impl Candidate {
+    /// Neither is good. A loop can be cut, but words drawn at random cannot be mended: it takes a text that is
+    /// not much less likely to beat a loop.
     fn is_better_than(&self, other: &Self) -> bool {
-        match (self.repetitive, other.repetitive) {
-            (false, true) => true,
-            (true, false) => false,
-            _ => self.hypothesis.average() > other.hypothesis.average(),
-        }
+        const LOOP_PENALTY: f32 = 2.0;
+        let merit = |candidate: &Self| {
+            candidate.hypothesis.average() - if candidate.repetitive { LOOP_PENALTY } else { 0.0 }
+        };
+        merit(self) > merit(other)
     }
 }
 

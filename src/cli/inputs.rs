@@ -9,10 +9,9 @@ use crate::audio::AudioInput;
 use crate::{Error, Result};
 
 /// Extensions of the files that are taken from a folder. A file that is named itself may have any.
-const AUDIO_EXTENSIONS: [&str; 30] = [
+const AUDIO_EXTENSIONS: [&str; 28] = [
     "3gp", "aac", "adts", "aif", "aifc", "aiff", "alac", "caf", "flac", "m4a", "m4b", "m4v", "mka", "mkv",
-    "mov", "mp1", "mp2", "mp3", "mp4", "mpga", "oga", "ogg", "ogv", "ogx", "opus", "spx", "w64", "wav",
-    "wave", "webm",
+    "mov", "mp1", "mp2", "mp3", "mp4", "mpga", "oga", "ogg", "ogv", "ogx", "opus", "wav", "wave", "webm",
 ];
 
 /// One thing to transcribe.

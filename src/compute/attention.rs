@@ -83,7 +83,7 @@ const HEAD_STEP: usize = 64;
 
 /// Keys and values of one layer and one sequence, by head, in f16 or f32.
 ///
-/// Keys are stored transposed in blocks of [`TIME_STEP`] times, `[heads, blocks, head_dim, TIME_STEP]`, so that
+/// Keys are stored transposed in blocks of 128 times, `[heads, blocks, head_dim, 128]`, so that
 /// scores of many times are computed in one vector and times that are not used yet cost no memory; values are
 /// `[heads, capacity, head_dim]`.
 pub struct HeadCache {

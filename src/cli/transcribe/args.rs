@@ -132,7 +132,7 @@ pub struct TranscribeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, requires = "raw", help_heading = "Input")]
     channels: usize,
 
-    /// One or more forms of transcript. ctm and the cutting of srt and vtt need word times; ctm asks for them.
+    /// One or more forms of transcript. ctm, srt and vtt ask for word times.
     #[arg(
         long,
         short,
