@@ -18,24 +18,11 @@ pub struct Chunk {
     pub previous: Vec<u32>,
 }
 
-impl Chunk {
-    /// What is left of the chunk from `consumed` samples on.
-    pub fn rest(&self, consumed: usize) -> Self {
-        let consumed = consumed.min(self.samples.len());
-        let start = self.span.start + consumed as u64;
-        Self {
-            span: Span::new(start, self.span.end),
-            samples: self.samples[consumed..].to_vec(),
-            previous: vec![],
-        }
-    }
-}
-
 /// What came of a chunk.
 #[derive(Debug, Clone)]
 pub struct Decoded {
-    /// The chunk, its language decided.
-    pub chunk: Chunk,
+    /// Where the chunk lies in the stream.
+    pub span: Span,
     /// Its text; empty where nothing was said.
     pub segments: Vec<Segment>,
     /// Samples of the chunk that the text covers. The rest was not understood whole, and is better heard
@@ -61,7 +48,7 @@ pub trait ChunkSource {
 pub enum Next {
     /// A chunk.
     Chunk(Chunk),
-    /// Nothing until a chunk that was given out is done.
+    /// Nothing yet: ask again once a chunk that was given out is done, or at once where there is none.
     Wait,
     /// Nothing any more.
     End,

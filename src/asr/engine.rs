@@ -133,8 +133,8 @@ impl<'a> Session<'a> {
         Ok(Self {
             engine,
             options,
-            // Windows are joined where the text says that they end; chunks end where the speaker pauses, and
-            // measurably lose words to timestamps.
+            // A text with timestamps may end before its sound does. The next window begins there; chunks are
+            // heard once, so theirs goes on to the end, and its times come from alignment.
             timestamps: match options.chunking {
                 Chunking::Windows => Timestamps::Within,
                 Chunking::Speech { .. } => Timestamps::Without,

@@ -8,6 +8,9 @@ use crate::Result;
 use crate::time::SampleIndex;
 use crate::vad::{Segmenter, SegmenterOptions, SpeechSegment, VadOptions};
 
+/// Samples without speech after which the caller is heard, who may want to stop: 10 s.
+const PATIENCE: u64 = 160_000;
+
 /// Chunks of speech, found by voice activity detection. They are independent of each other.
 pub struct Pauses<'a> {
     audio: &'a mut dyn AudioSource,
@@ -41,7 +44,11 @@ impl<'a> Pauses<'a> {
 
 impl ChunkSource for Pauses<'_> {
     fn next(&mut self) -> Result<Next> {
+        let patience = self.position + PATIENCE;
         while self.ready.is_empty() && !self.ended {
+            if self.position >= patience {
+                return Ok(Next::Wait);
+            }
             let read = self.audio.read(&mut self.block)?;
             self.position = self.position + read as u64;
             match read {

@@ -58,7 +58,7 @@ impl Sink for Collector<'_> {
             self.observer.segment(segment);
             self.segments.push(segment.clone());
         }
-        self.observer.progress(decoded.chunk.span.start + decoded.consumed as u64);
+        self.observer.progress(decoded.span.start + decoded.consumed as u64);
     }
 
     fn stopped(&self) -> bool {

@@ -17,7 +17,7 @@ const TRUSTED_TEMPERATURE: f32 = 0.5;
 pub fn from_job(job: &Job, tokenizer: &Tokenizer, options: &Options, timestamps: Timestamps) -> Decoded {
     let length = job.chunk.samples.len();
     let nothing =
-        |job: &Job| Decoded { chunk: job.chunk.clone(), segments: vec![], consumed: length, text: vec![] };
+        |job: &Job| Decoded { span: job.chunk.span, segments: vec![], consumed: length, text: vec![] };
     let Some(best) = job.best() else {
         return nothing(job);
     };
@@ -38,7 +38,7 @@ pub fn from_job(job: &Job, tokenizer: &Tokenizer, options: &Options, timestamps:
     let trusted = best.temperature < TRUSTED_TEMPERATURE;
     let text =
         segments.iter().filter(|_| trusted).flat_map(|segment| segment.tokens.iter().copied()).collect();
-    Decoded { chunk: job.chunk.clone(), segments, consumed, text }
+    Decoded { span: job.chunk.span, segments, consumed, text }
 }
 
 /// A run of tokens and the samples of the chunk that they were heard in.
