@@ -45,7 +45,7 @@ def load(weights: dict[str, np.ndarray], source_positions: int) -> WhisperForCon
     )
     network = WhisperForConditionalGeneration(config).double().eval()
     positions = "model.encoder.embed_positions.weight"
-    weights = {name: torch.from_numpy(values).double() for name, values in weights.items()}
+    weights = {name: torch.tensor(values, dtype=torch.float64) for name, values in weights.items()}
     weights[positions] = weights[positions][:source_positions]
     weights["proj_out.weight"] = weights["model.decoder.embed_tokens.weight"]
     missing, unexpected = network.load_state_dict(weights, strict=False)
