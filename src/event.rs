@@ -1,0 +1,376 @@
+//! The event schema, version 1: what a stream says while it is heard. `docs/events.md` describes it for readers.
+//!
+//! An event is one JSON object on one line. The same sound gives the same events, but for three things: the field
+//! `compute`, which holds all that is measured rather than heard; `partial`; and `shed`. How often those two come
+//! depends on the machine.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Span;
+
+/// Version of the schema. Within it, fields are added and never renamed.
+pub const VERSION: u32 = 1;
+
+/// Something that happened in a stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Version of the schema.
+    pub v: u32,
+    /// Name of the event, unlike any other of the stream: its type and its number among those of its type. A receiver
+    /// that gets an event twice knows it by `stream` and `id`.
+    pub id: String,
+    /// Name of the stream.
+    pub stream: String,
+    /// Where it begins, in seconds of the stream's clock.
+    pub t0: f64,
+    /// Where it ends, in seconds of the stream's clock.
+    pub t1: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+    /// What was measured on the way; the only field that differs when the same sound is heard again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute: Option<Compute>,
+}
+
+/// What an event tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The stream begins. All that is needed to hear it again in the same way.
+    StreamStart(Box<StreamStart>),
+    /// Speech was heard; `t0` is its onset, `t1` where that became certain.
+    SpeechStart {
+        /// Number of the segment, from 0.
+        segment: u64,
+    },
+    /// Speech has ended; `t0` to `t1` is the segment, with the padding around it.
+    SpeechEnd {
+        /// Number of the segment.
+        segment: u64,
+        /// What ended it.
+        reason: EndReason,
+    },
+    /// What was understood of a segment so far; `t1` is how far it was heard.
+    Partial {
+        /// Number of the segment.
+        segment: u64,
+        /// The part that two hypotheses in a row agree on. It only grows until the segment is final.
+        stable: String,
+        /// The rest of the newest hypothesis, which may change.
+        unstable: String,
+        /// Language code.
+        language: String,
+    },
+    /// The text of a segment. It never changes, and every segment has one.
+    Final {
+        /// Number of the segment.
+        segment: u64,
+        /// The text; empty where nothing was understood.
+        text: String,
+        /// Language code; empty where nothing was understood.
+        language: String,
+        /// The words with their times.
+        words: Vec<EventWord>,
+        /// Mean log-probability of the tokens.
+        average_logprob: f32,
+        /// Temperature that the text was decoded at; 0 is greedy or beam search.
+        temperature: f32,
+    },
+    /// Sound is missing from `t0` to `t1`; the clock goes on.
+    Gap {
+        /// Why.
+        reason: GapReason,
+    },
+    /// Work was left out, or is done again, because of load.
+    Shed {
+        /// What kind of work.
+        work: ShedWork,
+        /// What became of it.
+        state: ShedState,
+        /// Seconds of sound between two pieces of such work from now on; 0 where it stopped.
+        step: f64,
+    },
+    /// A mark set by the source. All that was said before it has its final before it.
+    Marker {
+        /// The mark's name.
+        name: String,
+    },
+    /// Something failed; the stream goes on, or its `stream_end` follows.
+    Error {
+        /// The stage, source or sink that failed.
+        stage: String,
+        /// One line.
+        message: String,
+    },
+    /// The stream has ended; `t1` is its length.
+    StreamEnd {
+        /// How it ended.
+        status: EndStatus,
+        /// What was in it.
+        totals: Totals,
+    },
+}
+
+/// What a stream is heard with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct StreamStart {
+    /// The file or device.
+    pub source: String,
+    /// Samples a second of the stream's clock.
+    pub sample_rate: u32,
+    /// Version of the program.
+    pub program: String,
+    /// Name or path of the recogniser's model.
+    pub model: String,
+    /// The language asked for, the languages allowed, or none.
+    pub languages: Vec<String>,
+    /// Hypotheses kept while decoding; 1 is greedy search.
+    pub beam: usize,
+    /// Probability from which a frame is speech.
+    pub vad_threshold: f32,
+    /// Seconds of silence that end a segment.
+    pub min_silence: f64,
+    /// Seconds of the longest segment.
+    pub max_segment: f64,
+    /// Channel that is heard; none is the mean of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<usize>,
+}
+
+/// A word of a `final`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventWord {
+    /// The word, with its punctuation.
+    pub text: String,
+    /// Seconds of the stream's clock.
+    pub t0: f64,
+    /// Seconds of the stream's clock.
+    pub t1: f64,
+    /// Mean probability of its tokens, 0 to 1.
+    pub probability: f32,
+}
+
+/// What ended a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// Silence.
+    Pause,
+    /// It reached the longest length and was cut at its quietest place.
+    Length,
+    /// A marker.
+    Marker,
+    /// A gap in the sound.
+    Gap,
+    /// The end of the stream.
+    StreamEnd,
+}
+
+/// Why sound is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// Samples came faster than they were taken.
+    Overrun,
+    /// The device was away.
+    DeviceLost,
+}
+
+/// Work that may be left out under load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShedWork {
+    /// Partial transcripts.
+    Partials,
+}
+
+/// What became of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShedState {
+    /// Done less often.
+    Thinned,
+    /// Not done.
+    Stopped,
+    /// Done as often as asked for.
+    Restored,
+}
+
+/// How a stream or a stage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndStatus {
+    /// All input was worked off.
+    Finished,
+    /// The user stopped it; all input until then was worked off.
+    Stopped,
+    /// Who was to receive the results went away.
+    DownstreamGone,
+    /// An error ended it.
+    Failed,
+    /// A bug ended it.
+    Panicked,
+    /// It did not end in time and was left behind.
+    Abandoned,
+}
+
+/// What was in a stream.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Segments of speech.
+    pub segments: u64,
+    /// Words of the finals.
+    pub words: u64,
+    /// Seconds in segments.
+    pub speech: f64,
+    /// Gaps in the sound.
+    pub gaps: u64,
+    /// Seconds in gaps.
+    pub missing: f64,
+    /// Errors.
+    pub errors: u64,
+}
+
+/// What was measured: times of the machine, not of the stream.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Compute {
+    /// When the event was made, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<f64>,
+    /// Seconds from when the sound that the event rests on was captured to the event. Speech ends where silence
+    /// begins, so for `speech_end` and `final` this includes the silence that is waited for. Live and paced sources
+    /// only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<f64>,
+    /// Seconds that computing took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<f64>,
+    /// Of the whole stream, at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Box<Report>>,
+}
+
+/// How well a stream was kept up with.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// Seconds from the first sample to the last event.
+    pub wall: f64,
+    /// Processor seconds of the whole process over `wall`; 1 is one core.
+    pub cpu: f64,
+    /// Share of `wall` in which the recogniser was at work.
+    pub load: f64,
+    /// How much faster than the system's clock the device's is, in parts per million.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_ppm: Option<f64>,
+    /// Latencies end to end.
+    pub paths: Vec<Latency>,
+    /// Each stage.
+    pub stages: Vec<StageReport>,
+    /// Each link between stages.
+    pub links: Vec<LinkReport>,
+}
+
+/// A latency and its budget, in seconds.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Latency {
+    /// What is measured.
+    pub name: String,
+    /// What 95 in 100 should stay within.
+    pub budget: f64,
+    /// How many were measured.
+    pub count: u64,
+    /// Median.
+    pub p50: f64,
+    /// 95 in 100 are at most this.
+    pub p95: f64,
+    /// 99 in 100 are at most this.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// A stage's end and what its work took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageReport {
+    /// How it ended.
+    pub status: EndStatus,
+    /// Seconds for each input.
+    #[serde(flatten)]
+    pub took: Latency,
+}
+
+/// What passed through a link.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LinkReport {
+    /// The stages on both sides.
+    pub name: String,
+    /// Items that passed.
+    pub passed: u64,
+    /// Items dropped by the link's policy.
+    pub dropped: u64,
+    /// Most items that waited.
+    pub deepest: u64,
+    /// Seconds that the sender waited for room.
+    pub waited: f64,
+}
+
+impl Event {
+    /// Name of the event's type, as in its field `type`.
+    pub fn type_name(&self) -> &'static str {
+        self.kind.type_name()
+    }
+
+    /// The event as one line of JSON, without the line's end.
+    pub fn to_line(&self) -> String {
+        // Only maps with keys that are no strings fail, and there are none.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The event without what was measured.
+    pub fn without_compute(mut self) -> Self {
+        self.compute = None;
+        self
+    }
+}
+
+impl EventKind {
+    /// Name of the type, as in the field `type`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::StreamStart(_) => "stream_start",
+            Self::SpeechStart { .. } => "speech_start",
+            Self::SpeechEnd { .. } => "speech_end",
+            Self::Partial { .. } => "partial",
+            Self::Final { .. } => "final",
+            Self::Gap { .. } => "gap",
+            Self::Shed { .. } => "shed",
+            Self::Marker { .. } => "marker",
+            Self::Error { .. } => "error",
+            Self::StreamEnd { .. } => "stream_end",
+        }
+    }
+
+    /// Whether the same sound gives this event on every machine, in live pace or not.
+    pub fn is_determined(&self) -> bool {
+        !matches!(self, Self::Partial { .. } | Self::Shed { .. })
+    }
+}
+
+/// An event before it has its number: what happened, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// Where in the stream.
+    pub span: Span,
+    /// What happened.
+    pub kind: EventKind,
+    /// What was measured.
+    pub compute: Compute,
+}
+
+impl Draft {
+    /// A draft of `kind` at `span`, with nothing measured.
+    pub fn new(span: Span, kind: EventKind) -> Self {
+        Self { span, kind, compute: Compute::default() }
+    }
+}
