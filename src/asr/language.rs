@@ -11,6 +11,7 @@ const OPEN_MIND: f64 = 1.0;
 /// Short or noisy chunks are often taken for another language, so the probabilities of a chunk are weighed
 /// by the share of each language in the speech so far: a clear change of language still passes at once, a
 /// doubtful one does not.
+#[derive(Debug, Clone)]
 pub struct LanguageTracker {
     /// Indices into the tokenizer's languages.
     allowed: Vec<usize>,
