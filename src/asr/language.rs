@@ -33,6 +33,11 @@ impl LanguageTracker {
         Ok(Self { seconds: vec![0.0; allowed.len()], allowed })
     }
 
+    /// Forgets what was heard.
+    pub fn forget(&mut self) {
+        self.seconds.fill(0.0);
+    }
+
     /// The language of a chunk of `seconds`, as an index into the tokenizer's languages.
     ///
     /// `logits` are those of the language tokens, in their order.

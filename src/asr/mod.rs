@@ -44,11 +44,20 @@ pub trait AudioSource {
     /// # Errors
     /// Those of the input, which end it.
     fn read(&mut self, block: &mut Vec<f32>) -> Result<usize>;
+
+    /// What was doubtful in the input so far, a line each.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl AudioSource for AudioStream {
     fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
         AudioStream::read(self, block)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        AudioStream::warnings(self).iter().map(ToString::to_string).collect()
     }
 }
 

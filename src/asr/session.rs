@@ -122,6 +122,11 @@ impl Session {
         self.options.word_times = wanted;
     }
 
+    /// Forgets the stream.
+    pub(super) fn forget(&mut self) {
+        self.languages.forget();
+    }
+
     /// What it believes of the stream's languages.
     pub(super) fn languages(&self) -> &LanguageTracker {
         &self.languages

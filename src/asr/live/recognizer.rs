@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::SegmentRecognizer;
 use super::agreement::Agreement;
 use crate::Result;
 use crate::asr::chunk::{Chunk, ChunkSource, Decoded, Next};
@@ -124,11 +125,30 @@ impl LiveRecognizer {
         Ok(())
     }
 
-    /// Recognises a segment that grows. None where `stopped` became true before the text was found.
-    ///
-    /// # Errors
-    /// Those of the network.
-    pub fn partial(
+    fn recognise(&mut self, speech: &SpeechSegment) -> Result<(FinalText, Vec<u32>)> {
+        let chunk = Chunk {
+            span: speech.span,
+            samples: speech.samples.clone(),
+            previous: self.told(speech.span.start),
+        };
+        let decoded = decode(&mut self.finals, chunk, &|| false)?;
+        let text = decoded.segments.into_iter().next().map(FinalText::from).unwrap_or_default();
+        Ok((text, decoded.text))
+    }
+
+    /// What a segment that begins at `start` is told of the text before it.
+    fn told(&self, start: SampleIndex) -> Vec<u32> {
+        match &self.previous {
+            Some((end, tokens)) if start - *end <= self.context.gap => {
+                tokens[tokens.len().saturating_sub(self.context.tokens)..].to_vec()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl SegmentRecognizer for LiveRecognizer {
+    fn partial(
         &mut self,
         segment: u64,
         speech: &SpeechSegment,
@@ -166,23 +186,16 @@ impl LiveRecognizer {
         }))
     }
 
-    /// Finds the final text of a segment that has probably ended, to have it at hand.
-    ///
-    /// # Errors
-    /// Those of the network.
-    pub fn prepare(&mut self, speech: &SpeechSegment) -> Result<&FinalText> {
+    fn prepare(&mut self, speech: &SpeechSegment) -> Result<()> {
         let before = self.finals.languages().clone();
         let (text, tokens) = self.recognise(speech)?;
         let languages = self.finals.languages().clone();
         self.finals.set_languages(before);
-        Ok(&self.prepared.insert(Prepared { span: speech.span, text, tokens, languages }).text)
+        self.prepared = Some(Prepared { span: speech.span, text, tokens, languages });
+        Ok(())
     }
 
-    /// The final text of a segment.
-    ///
-    /// # Errors
-    /// Those of the network.
-    pub fn finish(&mut self, speech: &SpeechSegment) -> Result<FinalText> {
+    fn finish(&mut self, speech: &SpeechSegment) -> Result<FinalText> {
         let (text, tokens) = match self.prepared.take().filter(|prepared| prepared.span == speech.span) {
             Some(prepared) => {
                 self.finals.set_languages(prepared.languages);
@@ -195,25 +208,12 @@ impl LiveRecognizer {
         Ok(text)
     }
 
-    fn recognise(&mut self, speech: &SpeechSegment) -> Result<(FinalText, Vec<u32>)> {
-        let chunk = Chunk {
-            span: speech.span,
-            samples: speech.samples.clone(),
-            previous: self.told(speech.span.start),
-        };
-        let decoded = decode(&mut self.finals, chunk, &|| false)?;
-        let text = decoded.segments.into_iter().next().map(FinalText::from).unwrap_or_default();
-        Ok((text, decoded.text))
-    }
-
-    /// What a segment that begins at `start` is told of the text before it.
-    fn told(&self, start: SampleIndex) -> Vec<u32> {
-        match &self.previous {
-            Some((end, tokens)) if start - *end <= self.context.gap => {
-                tokens[tokens.len().saturating_sub(self.context.tokens)..].to_vec()
-            }
-            _ => Vec::new(),
-        }
+    fn reset(&mut self) {
+        self.previous = None;
+        self.growing = Growing::default();
+        self.prepared = None;
+        self.finals.forget();
+        self.partials.forget();
     }
 }
 
