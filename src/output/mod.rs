@@ -1,4 +1,4 @@
-//! Transcripts out: formats, files written whole or not at all, progress.
+//! Transcripts and events out: formats, files written whole or not at all, progress, a view in the terminal.
 //!
 //! | file | idea |
 //! |---|---|
@@ -10,12 +10,15 @@
 //! | `naming` | a name for each input's outputs, none twice |
 //! | `folder` | [`OutputFolder`]: files written whole or not at all |
 //! | `progress` | [`Progress`]: what the user is told while work goes on |
+//! | [`events`] | a stream's events as lines, in a file, to a URL |
+//! | `view` | a stream in the terminal (feature `view`) |
 //!
-//! Writers are pure: they append to a string. Only `folder` and `progress` touch the outside.
+//! Writers are pure: they append to a string. Only `folder`, `progress`, `events` and `view` touch the outside.
 
 mod clock;
 mod ctm;
 mod cues;
+pub mod events;
 mod folder;
 mod format;
 mod json;
@@ -24,6 +27,8 @@ mod naming;
 mod progress;
 mod subtitles;
 mod text;
+#[cfg(feature = "view")]
+pub mod view;
 
 pub use cues::Layout;
 pub use folder::{Existing, OutputFolder};
