@@ -101,6 +101,8 @@ pub struct Stream<R> {
 pub struct Outcome {
     /// How it ended.
     pub status: EndStatus,
+    /// Where it ended.
+    pub length: SampleIndex,
     /// What was in it.
     pub totals: Totals,
     /// How well it was kept up with.
@@ -181,7 +183,7 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
         drop(publisher);
         let ends = ends.into_iter().chain(outlets.wait(Instant::now() + options.deadline));
         let troubles = ends.filter(|end| end.reason.is_some()).collect();
-        Ok(Outcome { status, totals, report, troubles, warnings })
+        Ok(Outcome { status, length: end, totals, report, troubles, warnings })
     }
 }
 
