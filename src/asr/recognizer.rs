@@ -19,8 +19,8 @@ pub struct WhisperRecognizer {
 
 impl WhisperRecognizer {
     /// A recogniser by `options`.
-    pub fn new(engine: Engine, options: Options) -> Self {
-        Self { engine: Arc::new(engine), options }
+    pub fn new(engine: impl Into<Arc<Engine>>, options: Options) -> Self {
+        Self { engine: engine.into(), options }
     }
 }
 

@@ -3,11 +3,13 @@
 //! stdout is data, stderr is talk. A reader of stdout that goes away ends the program quietly and without
 //! error. [`Exit`] lists the exit codes.
 
+pub mod bench;
 pub mod input_args;
 pub mod inputs;
 pub mod model_args;
 pub mod models;
 pub mod moderate;
+pub mod replay;
 pub mod stop;
 pub mod stream;
 pub mod transcribe;
@@ -35,6 +37,8 @@ pub struct Cli {
 enum Command {
     Transcribe(Box<TranscribeArgs>),
     Moderate(Box<moderate::ModerateArgs>),
+    Replay(replay::ReplayArgs),
+    Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
 }
 
@@ -104,6 +108,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Transcribe(args) => transcribe(&args).map(ExitCode::from),
         Command::Moderate(args) => moderate::run(&args).map(ExitCode::from),
+        Command::Replay(args) => replay::run(&args).map(ExitCode::from),
+        Command::Bench(args) => bench::run(&args).map(ExitCode::from),
         Command::Models(args) => models::run(args),
     };
     done.unwrap_or_else(|error| {

@@ -48,11 +48,6 @@ impl Publisher {
         self.sinks.retain(|sink| sink.send(Arc::clone(&event)) != Err(NotSent::Gone));
     }
 
-    /// Whether anybody takes events.
-    pub fn has_sinks(&self) -> bool {
-        !self.sinks.is_empty()
-    }
-
     /// What was published so far.
     pub fn totals(&self) -> &Totals {
         &self.totals

@@ -157,7 +157,15 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
         start_source(&mut crew, source, to_hear, taps, Arc::clone(stop), Arc::clone(&source_end))?;
         drop(to_publish);
 
-        let ends = conduct(&mut crew, &mut drafts, &mut publisher, stop, options.deadline, &instruments);
+        let ends = conduct(
+            &mut crew,
+            &mut drafts,
+            &mut publisher,
+            &mut outlets,
+            stop,
+            options.deadline,
+            &instruments,
+        );
 
         let (drift_ppm, warnings) =
             source_end.lock().map(|mut end| std::mem::take(&mut *end)).unwrap_or_default();
@@ -192,6 +200,7 @@ fn conduct(
     crew: &mut Crew,
     drafts: &mut Receiver<Draft>,
     publisher: &mut Publisher,
+    outlets: &mut Crew,
     stop: &AtomicBool,
     deadline: Duration,
     instruments: &Instruments,
@@ -203,9 +212,6 @@ fn conduct(
         if let Ok(draft) = received {
             publisher.publish(draft);
             ending = ending.map(|_| Instant::now());
-            if !publisher.has_sinks() {
-                stop.store(true, Ordering::Relaxed);
-            }
             continue;
         }
         while let Some(end) = crew.next_ended(Duration::ZERO) {
@@ -215,6 +221,11 @@ fn conduct(
                 publisher.publish(Draft::new(Span::new(at, at), kind));
             }
             ends.push(end);
+        }
+        ends.extend(std::iter::from_fn(|| outlets.next_ended(Duration::ZERO)));
+        if !outlets.is_at_work() {
+            // Nobody listens any more.
+            stop.store(true, Ordering::Relaxed);
         }
         if received == Err(RecvTimeoutError::Disconnected) && !crew.is_at_work() {
             return ends;

@@ -109,7 +109,7 @@ impl HearArgs {
     }
 
     /// How speech is recognised.
-    pub(super) fn options(&self) -> Options {
+    pub fn options(&self) -> Options {
         let language = match (&self.language, self.languages.as_slice()) {
             (Some(code), _) => LanguageChoice::Fixed(code.clone()),
             (None, [only]) => LanguageChoice::Fixed(only.clone()),
@@ -166,7 +166,7 @@ impl HearArgs {
     }
 
     /// The arguments that a stream was heard with, by its first event.
-    pub(super) fn of_stream(start: &StreamStart, model: ModelArgs) -> Self {
+    pub fn of_stream(start: &StreamStart, model: ModelArgs) -> Self {
         let duration = |seconds: f64| Duration::from_secs_f64(SampleIndex::from_seconds(seconds).seconds());
         Self {
             model,

@@ -48,6 +48,11 @@ impl<'a> Listener<'a> {
         Ok(Self { args, engine: Arc::new(engine), stop })
     }
 
+    /// The model.
+    pub fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
+    }
+
     /// Hears a stream to its end; events go to `sinks`.
     ///
     /// # Errors
@@ -78,8 +83,7 @@ impl<'a> Listener<'a> {
     /// # Errors
     /// Those of opening files, and [`Error::Setting`] for a URL that cannot be posted to.
     pub fn sinks(&self, usual: StreamOutput, stream: &str) -> Result<Vec<Box<dyn EventSink>>> {
-        let notify: Notify = Arc::new(|line: &str| eprintln!("{line}"));
-        let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
+        let mut sinks = self.files(stream)?;
         match self.args.output.unwrap_or(usual) {
             StreamOutput::Json => sinks.push(Box::new(JsonLines::new(io::stdout(), "stdout"))),
             StreamOutput::Text => sinks.push(Box::new(TextLines::new(io::stdout(), "stdout"))),
@@ -89,6 +93,20 @@ impl<'a> Listener<'a> {
             }
             StreamOutput::None => {}
         }
+        if sinks.is_empty() {
+            return Err(Error::Setting("events go nowhere: give --output, --events or --webhook".into()));
+        }
+        Ok(sinks)
+    }
+
+    /// The sinks that the arguments ask for beside stdout.
+    ///
+    /// # Errors
+    /// Those of [`sinks`](Self::sinks).
+    pub fn files(&self, stream: &str) -> Result<Vec<Box<dyn EventSink>>> {
+        let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
+        let name = stream.to_owned();
+        let notify: Notify = Arc::new(move |line: &str| eprintln!("{name}: {line}"));
         if let Some(path) = &self.args.events {
             sinks.push(Box::new(EventFile::append(path, Arc::clone(&notify))?));
         }
@@ -98,9 +116,6 @@ impl<'a> Listener<'a> {
             let cache = crate::weights::PullOptions::from_env()?.cache;
             let options = WebhookOptions::new(url.clone(), cache);
             sinks.push(Box::new(Webhook::open(&options, notify)?));
-        }
-        if sinks.is_empty() {
-            return Err(Error::Setting("events go nowhere: give --output, --events or --webhook".into()));
         }
         Ok(sinks)
     }
