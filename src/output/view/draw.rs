@@ -20,15 +20,14 @@ const WIDE: u16 = 60;
 const FLOOR_DBFS: f32 = -60.0;
 const QUIET_STYLE: Style = Style::new().add_modifier(Modifier::DIM);
 
-const HELP: [&str; 8] = [
-    "p, space    freeze the picture, or go on",
+const HELP: [&str; 7] = [
+    "p, space    freeze the picture, or go",
+    "            on; the stream goes on",
     "up, down    scroll the text",
     "PgUp, PgDn  scroll by pages",
     "Home, End   to the oldest, the newest",
-    "q, Ctrl-C   end the stream; again: at once",
+    "q, Ctrl-C   end; twice: at once",
     "?           these keys",
-    "",
-    "A frozen picture stops nothing.",
 ];
 
 /// Where things stand.
@@ -287,7 +286,7 @@ fn status(picture: &Picture, width: u16) -> String {
 
 fn render_help(frame: &mut Frame, area: Rect) {
     let columns = HELP.iter().map(|line| line.width()).max().unwrap_or(0) as u16;
-    let room = area.centered(Constraint::Length(columns + 4), Constraint::Length(HELP.len() as u16 + 2));
+    let room = area.centered(Constraint::Length(columns + 2), Constraint::Length(HELP.len() as u16 + 2));
     let lines: Vec<Line> = HELP.iter().map(|&line| Line::from(line)).collect();
     frame.render_widget(Clear, room);
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" keys ")), room);

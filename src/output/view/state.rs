@@ -99,7 +99,8 @@ pub struct Anchor {
 impl ViewState {
     /// The view of a stream of that name, before its first event.
     pub fn new(stream: &str) -> Self {
-        let live = Picture { stream: clean(stream), peak_hold: SILENCE_DBFS, ..Picture::default() };
+        let gauges = Gauges { peak_dbfs: SILENCE_DBFS, ..Gauges::default() };
+        let live = Picture { stream: clean(stream), gauges, peak_hold: SILENCE_DBFS, ..Picture::default() };
         Self { live, ..Self::default() }
     }
 
