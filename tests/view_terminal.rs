@@ -97,7 +97,7 @@ fn replay(name: &str, ending: &str) -> Option<Tmux> {
 fn the_keys_quit_and_the_terminal_is_restored() {
     for key in ["q", "C-c"] {
         let Some(tmux) = replay(&format!("key-{key}"), "quit") else { return };
-        let screen = tmux.wait_for("worst of times");
+        let screen = tmux.wait_for("best of times");
         assert!(screen.contains("p pause  q quit  ? help"), "{screen}");
         println!("{screen}");
         tmux.press("?");

@@ -91,7 +91,7 @@ pub fn sample() -> Vec<Event> {
         event("speech_start-0", 1.0, 1.25, EventKind::SpeechStart { segment: 0 }),
         partial("partial-0", 0, 1.0, 2.5, "It was the best", " of ties", "en"),
         event("speech_end-0", 0.75, 5.0, pause(0)),
-        text("final-0", 0, 0.75, 5.0, "It was the best of times, it was the worst of times.", "en"),
+        text("final-0", 0, 0.75, 5.0, "It was the best of times.", "en"),
         event("gap-0", 6.0, 6.25, EventKind::Gap { reason: GapReason::Overrun }),
         event("speech_start-1", 8.0, 8.25, EventKind::SpeechStart { segment: 1 }),
         event("speech_end-1", 7.75, 12.0, pause(1)),

@@ -256,8 +256,9 @@ impl Picture {
 
     fn gauge(&mut self, gauges: &Gauges) {
         self.gauges = *gauges;
-        // No sound at all is minus infinity, or not a number.
-        self.gauges.peak_dbfs = gauges.peak_dbfs.max(SILENCE_DBFS).min(0.0);
+        // No sound at all is minus infinity, or not a number, which `max` passes over.
+        let peak = gauges.peak_dbfs.max(SILENCE_DBFS);
+        self.gauges.peak_dbfs = peak.min(0.0);
         let is_old = gauges.position - self.peak_held_at > PEAK_HOLD;
         if is_old || self.gauges.peak_dbfs >= self.peak_hold {
             self.peak_hold = self.gauges.peak_dbfs;
