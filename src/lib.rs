@@ -11,7 +11,7 @@
 //! | [`models`] | the networks |
 //! | [`weights`] | finds, pulls, verifies and reads model weights |
 //! | [`asr`] | turns segments into text |
-//! | [`output`] | writes transcripts, draws progress |
+//! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates |
 //! | [`cli`] | the command line, one file a subcommand |
 //!

@@ -253,8 +253,10 @@ impl Spool {
     pub fn acknowledge(&mut self, batch: &Batch) -> io::Result<()> {
         self.acknowledged = batch.end;
         self.position_file.seek(SeekFrom::Start(0))?;
-        // In place and of one length: it needs no room on a full disk, and a killed process leaves no half of it.
-        write!(self.position_file, "{:020} {:020}\n", batch.end.file, batch.end.offset)?;
+        // In place, in one write and of one length: it needs no room on a full disk, and a killed process leaves no half
+        // of it, which might name a place further on.
+        let place = format!("{:020} {:020}\n", batch.end.file, batch.end.offset);
+        self.position_file.write_all(place.as_bytes())?;
         while let Some(first) = self.segments.front_mut() {
             if first.number > batch.end.file {
                 break;
