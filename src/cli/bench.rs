@@ -99,7 +99,7 @@ fn latency(args: &LatencyArgs) -> Result<Exit> {
         channel: args.input.channel,
         taps: Vec::new(),
     };
-    let mut sinks = listener.files("bench")?;
+    let mut sinks = listener.files(listener.notify("bench"))?;
     sinks.push(Box::new(Finals(Arc::clone(&live))));
     let outcome = listener.hear(heard, sinks)?;
     super::moderate::judge("bench", &outcome)?;

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 pub use args::{HearArgs, StreamOutput};
 
+use super::Exit;
 use super::stop::Stop;
 use crate::asr::Engine;
 use crate::asr::live::LiveRecognizer;
 use crate::output::events::{EventFile, JsonLines, Notify, TextLines};
+#[cfg(feature = "view")]
+use crate::output::view::View;
 use crate::pipeline::{EventSink, Outcome, Source, SourcePace, Stream, StreamOptions, Tap};
 use crate::vad::LiveOptions;
 use crate::{Error, Result};
@@ -53,14 +56,35 @@ impl<'a> Listener<'a> {
         Arc::clone(&self.engine)
     }
 
+    /// A recogniser that has its memory in place.
+    ///
+    /// # Errors
+    /// Those of the settings and the network.
+    pub fn recognizer(&self) -> Result<LiveRecognizer> {
+        let mut recognizer =
+            LiveRecognizer::new(Arc::clone(&self.engine), self.args.options(), self.args.context())?;
+        recognizer.warm_up()?;
+        Ok(recognizer)
+    }
+
     /// Hears a stream to its end; events go to `sinks`.
     ///
     /// # Errors
     /// Those of the settings and of starting. All that happens later is in the outcome.
     pub fn hear(&self, heard: Heard, sinks: Vec<Box<dyn EventSink>>) -> Result<Outcome> {
-        let mut recognizer =
-            LiveRecognizer::new(Arc::clone(&self.engine), self.args.options(), self.args.context())?;
-        recognizer.warm_up()?;
+        self.hear_with(self.recognizer()?, heard, sinks)
+    }
+
+    /// As [`hear`](Self::hear), with a recogniser that was made before the sound began to come.
+    ///
+    /// # Errors
+    /// Those of the settings and of starting.
+    pub fn hear_with(
+        &self,
+        recognizer: LiveRecognizer,
+        heard: Heard,
+        sinks: Vec<Box<dyn EventSink>>,
+    ) -> Result<Outcome> {
         let live = match heard.pace {
             SourcePace::Live => self.args.live_options(),
             // Nobody waits for partials of what is heard faster than it was said.
@@ -83,30 +107,38 @@ impl<'a> Listener<'a> {
     /// # Errors
     /// Those of opening files, and [`Error::Setting`] for a URL that cannot be posted to.
     pub fn sinks(&self, usual: StreamOutput, stream: &str) -> Result<Vec<Box<dyn EventSink>>> {
-        let mut sinks = self.files(stream)?;
-        match self.args.output.unwrap_or(usual) {
-            StreamOutput::Json => sinks.push(Box::new(JsonLines::new(io::stdout(), "stdout"))),
-            StreamOutput::Text => sinks.push(Box::new(TextLines::new(io::stdout(), "stdout"))),
+        let plain = self.notify(stream);
+        let (first, notify): (Option<Box<dyn EventSink>>, Notify) = match self.args.output.unwrap_or(usual) {
+            StreamOutput::Json => (Some(Box::new(JsonLines::new(io::stdout(), "stdout"))), plain),
+            StreamOutput::Text => (Some(Box::new(TextLines::new(io::stdout(), "stdout"))), plain),
             #[cfg(feature = "view")]
             StreamOutput::View => {
-                return Err(Error::Setting("the terminal view is not there yet".into()));
+                let stop = self.stop.clone();
+                let quit = move || {
+                    if stop.request() {
+                        std::process::exit(Exit::Interrupted.code().into());
+                    }
+                };
+                let view = View::open(stream, quit)?;
+                let notify = view.notify();
+                (Some(Box::new(view)), notify)
             }
-            StreamOutput::None => {}
-        }
+            StreamOutput::None => (None, plain),
+        };
+        let mut sinks = self.files(notify)?;
+        sinks.extend(first);
         if sinks.is_empty() {
             return Err(Error::Setting("events go nowhere: give --output, --events or --webhook".into()));
         }
         Ok(sinks)
     }
 
-    /// The sinks that the arguments ask for beside stdout.
+    /// The sinks that the arguments ask for beside stdout; `notify` tells the user of trouble.
     ///
     /// # Errors
     /// Those of [`sinks`](Self::sinks).
-    pub fn files(&self, stream: &str) -> Result<Vec<Box<dyn EventSink>>> {
+    pub fn files(&self, notify: Notify) -> Result<Vec<Box<dyn EventSink>>> {
         let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
-        let name = stream.to_owned();
-        let notify: Notify = Arc::new(move |line: &str| eprintln!("{name}: {line}"));
         if let Some(path) = &self.args.events {
             sinks.push(Box::new(EventFile::append(path, Arc::clone(&notify))?));
         }
@@ -118,5 +150,11 @@ impl<'a> Listener<'a> {
             sinks.push(Box::new(Webhook::open(&options, notify)?));
         }
         Ok(sinks)
+    }
+
+    /// Tells the user of trouble with a stream, on stderr.
+    pub fn notify(&self, stream: &str) -> Notify {
+        let name = stream.to_owned();
+        Arc::new(move |line: &str| eprintln!("{name}: {line}"))
     }
 }
