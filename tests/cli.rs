@@ -248,7 +248,7 @@ fn a_model_that_cannot_be_loaded_ends_the_run_at_once() {
     let tried = Cell::new(0);
     let mut load = |settings: &RecognizerSettings| {
         tried.set(tried.get() + 1);
-        Err(Error::model(&settings.model, "damaged"))
+        Err(Error::model(&settings.model.model, "damaged"))
     };
     let environment = Environment {
         load: &mut load,
@@ -383,14 +383,14 @@ fn arguments_reach_the_recogniser() {
     };
 
     let plain = settings("");
-    assert_eq!((plain.model.as_str(), plain.options.clone()), ("base", awaaz::asr::Options::default()));
-    assert!(plain.threads >= 1);
+    assert_eq!((plain.model.model.as_str(), plain.options.clone()), ("base", awaaz::asr::Options::default()));
+    assert!(plain.model.threads() >= 1);
 
     let set = settings(
         "--model small --threads 3 --batch 4 --beam 5 --language Hindi --task translate --temperature 0,0.5 \
          --no-fallback --prompt Namaste --hotwords Awaaz --no-vad --format ctm",
     );
-    assert_eq!((set.model.as_str(), set.threads), ("small", 3));
+    assert_eq!((set.model.model.as_str(), set.model.threads()), ("small", 3));
     let options = set.options;
     assert_eq!((options.batch, options.beam, options.task), (4, 5, Task::Translate));
     assert_eq!(options.language, LanguageChoice::Fixed("hi".into()));

@@ -1,25 +1,11 @@
-//! Whisper at work: chunks in, segments out, many chunks side by side.
-//!
-//! The decoder reads all its weights for every step, whether it decodes one token or eight. So chunks share
-//! steps: as soon as one is done, the next takes its place. A chunk's result does not depend on its company.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! A Whisper model with its vocabulary and its threads.
 
 use candle_core::{Device, Tensor};
-use rayon::prelude::*;
 
-use super::chunk::{Chunk, ChunkSource, Decoded, Next};
-use super::job::{Job, Prompt, Step};
-use super::language::{LanguageTracker, unknown};
-use super::options::{Chunking, LanguageChoice, Options};
-use super::rules::Timestamps;
 use super::tokenizer::Tokenizer;
-use super::transcript::Task;
-use super::{segments, sentences, word_times};
 use crate::compute::Threads;
 use crate::dsp::HOP;
-use crate::models::whisper::{Config, CrossCache, DecoderState, Input, Whisper, Workspace};
+use crate::models::whisper::{Config, CrossCache, Whisper};
 use crate::weights::{Checkpoint, ModelFiles};
 use crate::{Error, Result};
 
@@ -30,17 +16,9 @@ const MAX_FRAMES: usize = 3000;
 
 /// A Whisper model ready to transcribe.
 pub struct Engine {
-    model: Whisper,
-    tokenizer: Tokenizer,
-    threads: Threads,
-}
-
-/// Who hears of results.
-pub trait Sink {
-    /// Takes the result of a chunk; chunks come in order of time.
-    fn decoded(&mut self, decoded: &Decoded);
-    /// Whether to stop before all is done.
-    fn stopped(&self) -> bool;
+    pub(super) model: Whisper,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) threads: Threads,
 }
 
 impl Engine {
@@ -71,13 +49,8 @@ impl Engine {
         &self.tokenizer
     }
 
-    /// Transcribes every chunk of `source` and hands the results to `sink`, in order.
-    pub fn run(&self, source: &mut dyn ChunkSource, options: &Options, sink: &mut dyn Sink) -> Result<()> {
-        Session::new(self, options)?.run(source, sink)
-    }
-
     /// Encodes `samples` and puts the decoder's keys and values of them into `cache`.
-    fn listen(&self, samples: &[f32], cache: &mut CrossCache) -> Result<()> {
+    pub(super) fn listen(&self, samples: &[f32], cache: &mut CrossCache) -> Result<()> {
         let frames = samples.len().div_ceil(HOP) + TRAILING_FRAMES;
         let frames = frames.next_multiple_of(2).min(MAX_FRAMES);
         let mels = self.model.config.mels;
@@ -85,242 +58,5 @@ impl Engine {
             Tensor::from_vec(self.model.log_mel.spectrogram(samples, frames), (frames, mels), &Device::Cpu)?;
         let encoding = self.model.encoder.forward(&log_mel)?;
         self.model.decoder.fill_cross_cache(&encoding, cache)
-    }
-}
-
-/// One run over one source.
-struct Session<'a> {
-    engine: &'a Engine,
-    options: &'a Options,
-    timestamps: Timestamps,
-    languages: LanguageTracker,
-    /// Tokens of the user's prompt and hot-words.
-    hotwords: Vec<u32>,
-    prompt: Vec<u32>,
-    workspace: Workspace,
-    states: Vec<DecoderState>,
-    /// What idle states listen to.
-    silence: Arc<CrossCache>,
-    /// Caches of chunks that are done. They are large; making them anew for each chunk fragments the heap.
-    spare: Vec<CrossCache>,
-    jobs: Vec<Option<Job>>,
-    /// Results that wait for an earlier one.
-    finished: BTreeMap<usize, Decoded>,
-    started: usize,
-    delivered: usize,
-}
-
-impl<'a> Session<'a> {
-    fn new(engine: &'a Engine, options: &'a Options) -> Result<Self> {
-        let tokenizer = &engine.tokenizer;
-        if options.task == Task::Translate && !tokenizer.is_multilingual() {
-            return Err(Error::Setting(
-                "translation needs a multilingual model; this one knows English only".into(),
-            ));
-        }
-        if options.beam == 0 || options.batch == 0 || options.temperatures.is_empty() {
-            return Err(Error::Setting("beam, batch and the list of temperatures must not be empty".into()));
-        }
-        let languages = match &options.language {
-            LanguageChoice::Detect => LanguageTracker::new(tokenizer, &[])?,
-            LanguageChoice::Among(codes) => LanguageTracker::new(tokenizer, codes)?,
-            LanguageChoice::Fixed(code) => LanguageTracker::new(tokenizer, std::slice::from_ref(code))?,
-        };
-        let encode = |text: &str| match text.trim() {
-            "" => Ok(Vec::new()),
-            text => tokenizer.encode(&format!(" {text}")),
-        };
-        Ok(Self {
-            engine,
-            options,
-            // A text with timestamps may end before its sound does. The next window begins there; chunks are
-            // heard once, so theirs goes on to the end, and its times come from alignment.
-            timestamps: match options.chunking {
-                Chunking::Windows => Timestamps::Within,
-                Chunking::Speech { .. } => Timestamps::Without,
-            },
-            languages,
-            hotwords: encode(&options.hotwords)?,
-            prompt: encode(&options.prompt)?,
-            workspace: Workspace::default(),
-            states: Vec::new(),
-            silence: Arc::new(engine.model.decoder.narrow_cross_cache()),
-            spare: Vec::new(),
-            jobs: (0..options.batch).map(|_| None).collect(),
-            finished: BTreeMap::new(),
-            started: 0,
-            delivered: 0,
-        })
-    }
-
-    fn run(mut self, source: &mut dyn ChunkSource, sink: &mut dyn Sink) -> Result<()> {
-        loop {
-            if sink.stopped() {
-                return Err(Error::Interrupted);
-            }
-            let more = self.fill(source, sink)?;
-            if self.jobs.iter().all(Option::is_none) {
-                if more {
-                    continue;
-                }
-                return Ok(());
-            }
-            self.step();
-            while let Some(decoded) = self.finished.remove(&self.delivered) {
-                self.delivered += 1;
-                source.done(&decoded);
-                sink.decoded(&decoded);
-            }
-        }
-    }
-
-    /// Gives every idle place a chunk, while there are any. False once there will be none.
-    fn fill(&mut self, source: &mut dyn ChunkSource, sink: &mut dyn Sink) -> Result<bool> {
-        while let Some(place) = self.jobs.iter().position(Option::is_none) {
-            match source.next()? {
-                Next::Chunk(chunk) => self.start(place, chunk)?,
-                Next::Wait => return Ok(true),
-                Next::End => return Ok(false),
-            }
-            if sink.stopped() {
-                return Err(Error::Interrupted);
-            }
-        }
-        Ok(true)
-    }
-
-    fn start(&mut self, place: usize, chunk: Chunk) -> Result<()> {
-        let engine = self.engine;
-        let mut cross = self.spare.pop().unwrap_or_else(|| engine.model.decoder.narrow_cross_cache());
-        engine.threads.run(|| engine.listen(&chunk.samples, &mut cross))?;
-        let cross = Arc::new(cross);
-        let width = self.options.beam;
-        while self.states.len() < (place + 1) * width {
-            self.states.push(self.engine.model.decoder.state(Arc::clone(&cross)));
-        }
-        for state in &mut self.states[place * width..(place + 1) * width] {
-            state.restart(Arc::clone(&cross));
-        }
-        let language = self.language(place * width, &chunk)?;
-        let prompt = self.prompt_of(&chunk, &language);
-        self.jobs[place] = Some(Job::new(self.started, chunk, language, prompt, cross));
-        self.started += 1;
-        Ok(())
-    }
-
-    /// The language of the chunk that `state` listens to.
-    fn language(&mut self, state: usize, chunk: &Chunk) -> Result<String> {
-        let tokenizer = &self.engine.tokenizer;
-        if let LanguageChoice::Fixed(code) = &self.options.language {
-            return Ok(code.clone());
-        }
-        if !tokenizer.is_multilingual() {
-            return tokenizer.languages().first().cloned().ok_or_else(|| unknown("en", tokenizer));
-        }
-        let special = tokenizer.special();
-        let input = Input { state, token: special.start, wanted: true };
-        let (engine, states, workspace) = (self.engine, &mut self.states, &mut self.workspace);
-        engine.threads.run(|| engine.model.decoder.forward(states, &[input], workspace, |_, _| {}));
-        let cross = self.states[state].cross();
-        self.states[state].restart(cross);
-        let logits = self.workspace.logits(1, self.engine.model.config.vocabulary);
-        let first = special.first_language as usize;
-        let logits = &logits[first..first + tokenizer.languages().len()];
-        let index = self.languages.decide(logits, chunk.span.seconds());
-        Ok(tokenizer.languages()[index].clone())
-    }
-
-    /// What the text of a chunk is decoded after.
-    fn prompt_of(&self, chunk: &Chunk, language: &str) -> Prompt {
-        let tokenizer = &self.engine.tokenizer;
-        let special = tokenizer.special();
-        let room = self.engine.model.config.target_positions / 2 - 1;
-        let mut previous = self.prompt.clone();
-        previous.extend(&chunk.previous);
-        let hotwords = &self.hotwords[..self.hotwords.len().min(room)];
-        let previous = &previous[previous.len().saturating_sub(room - hotwords.len())..];
-        let mut tokens = Vec::with_capacity(room + 4);
-        if !hotwords.is_empty() || !previous.is_empty() {
-            tokens.push(special.previous);
-            tokens.extend(hotwords);
-            tokens.extend(previous);
-        }
-        let start = tokens.len();
-        tokens.push(special.start);
-        if tokenizer.is_multilingual() {
-            tokens.extend(tokenizer.language_token(language));
-            tokens.push(match self.options.task {
-                Task::Transcribe => special.transcribe,
-                Task::Translate => special.translate,
-            });
-        }
-        if self.timestamps == Timestamps::Without {
-            tokens.push(special.no_timestamps);
-        }
-        Prompt { tokens, start }
-    }
-
-    /// Decodes one token of every hypothesis of every job.
-    fn step(&mut self) {
-        let Self { engine, options, timestamps, workspace, states, jobs, .. } = self;
-        let mut inputs = Vec::with_capacity(options.batch * options.beam);
-        for (place, job) in jobs.iter().enumerate() {
-            if let Some(job) = job {
-                job.inputs(place * options.beam, &mut inputs);
-            }
-        }
-        engine.threads.run(|| engine.model.decoder.forward(states, &inputs, workspace, |_, _| {}));
-        let rows = workspace
-            .logits(inputs.iter().filter(|input| input.wanted).count(), engine.model.config.vocabulary);
-
-        // Each job gets the rows of logits that it asked for.
-        let mut rest = rows;
-        let mut work = Vec::with_capacity(jobs.len());
-        for (job, states) in jobs.iter_mut().zip(states.chunks_mut(options.beam)) {
-            if let Some(job) = job {
-                let (mine, others) = rest.split_at_mut(job.rows() * engine.model.config.vocabulary);
-                rest = others;
-                work.push((job, states, mine));
-            }
-        }
-        let advance = |(job, states, rows): (&mut Job, &mut [DecoderState], &mut [f32])| {
-            job.advance(rows, states, &engine.tokenizer, options, *timestamps)
-        };
-        let steps: Vec<Step> = engine.threads.run(|| work.into_par_iter().map(advance).collect());
-        let busy: Vec<usize> = (0..jobs.len()).filter(|&place| jobs[place].is_some()).collect();
-        for (place, step) in busy.into_iter().zip(steps) {
-            if let Some(job) = self.jobs[place].take_if(|_| step == Step::Done) {
-                self.finish(place, job);
-            }
-        }
-    }
-
-    fn finish(&mut self, place: usize, job: Job) {
-        let index = job.index;
-        let mut decoded = segments::from_job(&job, &self.engine.tokenizer, self.options, self.timestamps);
-        let untimed = self.timestamps == Timestamps::Without;
-        if (self.options.word_times || untimed) && !decoded.segments.is_empty() {
-            let state = place * self.options.beam;
-            let (engine, workspace) = (self.engine, &mut self.workspace);
-            let states = &mut self.states[state..=state];
-            states[0].restart(job.cross());
-            let (task, segments) = (self.options.task, &mut decoded.segments);
-            engine.threads.run(|| {
-                word_times::align(&engine.model, &engine.tokenizer, task, states, workspace, &job, segments);
-            });
-            if untimed {
-                decoded.segments = sentences::split(std::mem::take(&mut decoded.segments), &engine.tokenizer);
-            }
-            if !self.options.word_times {
-                decoded.segments.iter_mut().for_each(|segment| segment.words.clear());
-            }
-        }
-        let cross = job.cross();
-        drop(job);
-        for state in &mut self.states[place * self.options.beam..(place + 1) * self.options.beam] {
-            state.restart(Arc::clone(&self.silence));
-        }
-        self.spare.extend(Arc::into_inner(cross));
-        self.finished.insert(index, decoded);
     }
 }

@@ -11,6 +11,7 @@ const OPEN_MIND: f64 = 1.0;
 /// Short or noisy chunks are often taken for another language, so the probabilities of a chunk are weighed
 /// by the share of each language in the speech so far: a clear change of language still passes at once, a
 /// doubtful one does not.
+#[derive(Debug, Clone)]
 pub struct LanguageTracker {
     /// Indices into the tokenizer's languages.
     allowed: Vec<usize>,
@@ -30,6 +31,11 @@ impl LanguageTracker {
             codes => codes.iter().map(index).collect::<Result<_>>()?,
         };
         Ok(Self { seconds: vec![0.0; allowed.len()], allowed })
+    }
+
+    /// Forgets what was heard.
+    pub fn forget(&mut self) {
+        self.seconds.fill(0.0);
     }
 
     /// The language of a chunk of `seconds`, as an index into the tokenizer's languages.

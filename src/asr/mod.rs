@@ -1,14 +1,15 @@
 //! Speech to text.
 //!
 //! A [`Recognizer`] turns a stream of samples into a [`Transcript`]; [`WhisperRecognizer`] does so with Whisper.
-//! Beneath it, an [`Engine`] takes chunks of sound from a [`ChunkSource`] and hands decoded text to a [`Sink`],
-//! in order of time, many chunks side by side. The same sound gives the same text whatever the number of
+//! Beneath it, a [`Session`] of an [`Engine`] takes chunks of sound from a [`ChunkSource`] and hands decoded text to a [`Sink`],
+//! in order of time, many chunks side by side; [`live`] recognises speech while it goes on. The same sound gives the same text whatever the number of
 //! threads and whatever else is decoded beside it.
 
 mod chunk;
 mod engine;
 mod job;
 mod language;
+pub mod live;
 mod loop_guard;
 mod options;
 mod pauses;
@@ -17,15 +18,17 @@ mod rules;
 mod search;
 mod segments;
 mod sentences;
+mod session;
 mod tokenizer;
 mod transcript;
 mod windows;
 mod word_times;
 
 pub use chunk::{Chunk, ChunkSource, Decoded, MAX_CHUNK, Next};
-pub use engine::{Engine, Sink};
+pub use engine::Engine;
 pub use options::{Chunking, LanguageChoice, Options};
 pub use recognizer::WhisperRecognizer;
+pub use session::{Session, Sink};
 pub use tokenizer::{Special, Tokenizer};
 pub use transcript::{Segment, Task, Transcript, Word};
 
@@ -41,11 +44,20 @@ pub trait AudioSource {
     /// # Errors
     /// Those of the input, which end it.
     fn read(&mut self, block: &mut Vec<f32>) -> Result<usize>;
+
+    /// What was doubtful in the input so far, a line each.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl AudioSource for AudioStream {
     fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
         AudioStream::read(self, block)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        AudioStream::warnings(self).iter().map(ToString::to_string).collect()
     }
 }
 

@@ -1,38 +1,42 @@
 //! Whisper as a recogniser: a stream of samples to a transcript.
 
+use std::sync::Arc;
+
 use super::chunk::{ChunkSource, Decoded};
-use super::engine::{Engine, Sink};
+use super::engine::Engine;
 use super::options::{Chunking, Options};
 use super::pauses::Pauses;
+use super::session::{Session, Sink};
 use super::windows::Windows;
 use super::{AudioSource, Observer, Recognizer, Segment, Transcript};
 use crate::Result;
 
 /// An engine and what is asked of it.
 pub struct WhisperRecognizer {
-    engine: Engine,
+    engine: Arc<Engine>,
     options: Options,
 }
 
 impl WhisperRecognizer {
     /// A recogniser by `options`.
-    pub fn new(engine: Engine, options: Options) -> Self {
-        Self { engine, options }
+    pub fn new(engine: impl Into<Arc<Engine>>, options: Options) -> Self {
+        Self { engine: engine.into(), options }
     }
 }
 
 impl Recognizer for WhisperRecognizer {
     fn transcribe(&mut self, audio: &mut dyn AudioSource, observer: &mut dyn Observer) -> Result<Transcript> {
         let mut collector = Collector { observer, segments: Vec::new() };
+        let mut session = Session::new(Arc::clone(&self.engine), self.options.clone())?;
         let end = match self.options.chunking {
             Chunking::Windows => {
                 let mut windows = Windows::new(audio);
-                self.engine.run(&mut windows, &self.options, &mut collector)?;
+                session.run(&mut windows, &mut collector)?;
                 windows.position()
             }
             Chunking::Speech { threshold } => {
                 let mut pauses = Pauses::new(audio, threshold)?;
-                self.engine.run(&mut pauses, &self.options, &mut collector)?;
+                session.run(&mut pauses, &mut collector)?;
                 pauses.position()
             }
         };

@@ -204,6 +204,12 @@ fn warp(cost: &[f32], frames: usize) -> Vec<usize> {
     starts
 }
 
+/// The words of text tokens, without the space before them.
+pub fn words_of(tokens: &[u32], tokenizer: &Tokenizer, language: &str) -> Vec<String> {
+    let word = |range: Range<usize>| tokenizer.decode(&tokens[range]).trim().to_owned();
+    split_words(tokens, tokenizer, language).into_iter().map(word).filter(|word| !word.is_empty()).collect()
+}
+
 /// Splits text tokens into words with their punctuation, as ranges of tokens.
 fn split_words(tokens: &[u32], tokenizer: &Tokenizer, language: &str) -> Vec<Range<usize>> {
     let spaced = has_spaces(language);

@@ -3,10 +3,17 @@
 //! stdout is data, stderr is talk. A reader of stdout that goes away ends the program quietly and without
 //! error. [`Exit`] lists the exit codes.
 
+pub mod bench;
+pub mod input_args;
 pub mod inputs;
+pub mod model_args;
 pub mod models;
+pub mod moderate;
+pub mod replay;
 pub mod stop;
+pub mod stream;
 pub mod transcribe;
+mod values;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -29,6 +36,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Transcribe(Box<TranscribeArgs>),
+    Moderate(Box<moderate::ModerateArgs>),
+    Replay(replay::ReplayArgs),
+    Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
 }
 
@@ -56,6 +66,15 @@ impl Exit {
             Self::Partial => 2,
             Self::Usage => 64,
             Self::Interrupted => 130,
+        }
+    }
+
+    /// How the program ends after `done` inputs were done and `failed` were not.
+    fn of(done: usize, failed: usize) -> Self {
+        match (done, failed) {
+            (_, 0) => Self::Success,
+            (0, _) => Self::Failure,
+            _ => Self::Partial,
         }
     }
 
@@ -88,6 +107,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match cli.command {
         Command::Transcribe(args) => transcribe(&args).map(ExitCode::from),
+        Command::Moderate(args) => moderate::run(&args).map(ExitCode::from),
+        Command::Replay(args) => replay::run(&args).map(ExitCode::from),
+        Command::Bench(args) => bench::run(&args).map(ExitCode::from),
         Command::Models(args) => models::run(args),
     };
     done.unwrap_or_else(|error| {
@@ -101,11 +123,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn transcribe(args: &TranscribeArgs) -> Result<Exit> {
     let mut stdout = io::stdout().lock();
+    let stop = Stop::on_signals()?;
+    let asked = stop.clone();
     let environment = Environment {
-        load: &mut transcribe::load_recognizer,
+        load: &mut |settings| transcribe::load_recognizer(settings, &asked),
         stdout: &mut stdout,
         progress: args.progress(),
-        stop: Stop::on_signals()?,
+        stop,
     };
     transcribe::run(args, environment)
 }

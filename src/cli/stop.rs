@@ -35,6 +35,11 @@ impl Stop {
         self.0.swap(true, Ordering::SeqCst)
     }
 
+    /// What is true once it was asked for.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether to stop.
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)

@@ -173,6 +173,13 @@ impl Endpointer {
         SampleIndex(silence.unwrap_or(self.frames * FRAME))
     }
 
+    /// The speech that ends at this frame if the silence lasts, once all of its padding was heard.
+    pub(super) fn pause(&self) -> Option<Span> {
+        let speech = self.speech.as_ref().filter(|speech| speech.reported)?;
+        let end = speech.silence? + self.padding;
+        (self.frames * FRAME >= end).then(|| Span::new(speech.start, SampleIndex(end)))
+    }
+
     /// Where speech starts, with padding, that has its onset at `onset`.
     fn start_of(&self, onset: u64) -> SampleIndex {
         SampleIndex(onset.saturating_sub(self.padding)).max(self.last_end)

@@ -1,17 +1,17 @@
 //! The arguments of `awaaz transcribe`, and what they mean.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::Result;
 use crate::asr::{Chunking, LanguageChoice, Options, Task};
-use crate::audio::{Channel, DecodeOptions};
-use crate::cli::models::pull_listener;
-use crate::output::{Format, Layout, Progress, languages};
-use crate::weights::{Network, PullOptions};
+use crate::audio::DecodeOptions;
+use crate::cli::input_args::InputArgs;
+use crate::cli::model_args::{ModelArgs, Talk};
+use crate::cli::values::{count, language, unit_interval};
+use crate::output::{Format, Layout, Progress};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -37,21 +37,11 @@ pub struct TranscribeArgs {
     #[arg(required = true, value_name = "FILES")]
     pub(super) inputs: Vec<PathBuf>,
 
-    /// A model's name (see `awaaz models list`), or the path of its folder.
-    #[arg(long, value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
-    model: String,
-    /// Numbers that the network computes in.
-    #[arg(long, value_enum, default_value_t = Precision::F32, help_heading = "Model")]
-    precision: Precision,
-    /// Threads [default: one a processor core].
-    #[arg(long, value_name = "N", help_heading = "Model")]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Chunks of speech decoded side by side.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = count::<1, 256>, help_heading = "Model")]
     batch: usize,
-    /// Fail rather than fetch a model.
-    #[arg(long, help_heading = "Model")]
-    offline: bool,
 
     /// The language spoken, as a code or in English (hi, hindi) [default: found from the speech].
     #[arg(long, value_name = "LANGUAGE", value_parser = language, help_heading = "Recognition")]
@@ -119,18 +109,8 @@ pub struct TranscribeArgs {
     )]
     vad_threshold: f32,
 
-    /// Take this channel alone, counted from 0 [default: the mean of all].
-    #[arg(long, value_name = "N", help_heading = "Input")]
-    channel: Option<usize>,
-    /// The input is PCM without a header, in this encoding: s16le, f32le, mulaw, ...
-    #[arg(long, value_name = "ENCODING", help_heading = "Input")]
-    raw: Option<String>,
-    /// Samples a second of raw input.
-    #[arg(long, value_name = "HZ", default_value_t = 16_000, requires = "raw", help_heading = "Input")]
-    rate: u32,
-    /// Channels of raw input.
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "raw", help_heading = "Input")]
-    channels: usize,
+    #[command(flatten)]
+    input: InputArgs,
 
     /// One or more forms of transcript. ctm, srt and vtt ask for word times.
     #[arg(
@@ -172,43 +152,15 @@ pub struct TranscribeArgs {
     quiet: bool,
 }
 
-/// Numbers that a network computes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Precision {
-    /// Floats of 32 bit.
-    F32,
-}
-
 /// What a recogniser is made with.
 #[derive(Debug, Clone)]
 pub struct RecognizerSettings {
-    /// A registry name, or a folder.
-    pub model: String,
-    /// Numbers that the network computes in.
-    pub precision: Precision,
-    /// Threads of the layers, at least one.
-    pub threads: usize,
+    /// The model.
+    pub model: ModelArgs,
     /// How to recognise.
     pub options: Options,
-    offline: bool,
-    quiet: bool,
-}
-
-impl RecognizerSettings {
-    /// How to get the model: as the user's environment says, but not over the network if that was forbidden.
-    ///
-    /// # Errors
-    /// Those of [`PullOptions::from_env`].
-    pub fn pull_options(&self) -> Result<PullOptions> {
-        let mut options = PullOptions::from_env()?;
-        if self.offline {
-            options.network = Network::Forbidden;
-        }
-        if !self.quiet {
-            options.listener = pull_listener();
-        }
-        Ok(options)
-    }
+    /// Whether the user is told how a pull goes.
+    pub talk: Talk,
 }
 
 impl TranscribeArgs {
@@ -234,27 +186,19 @@ impl TranscribeArgs {
 
     /// The channel as CTM has it, which counts from one.
     pub(super) fn ctm_channel(&self) -> String {
-        (self.channel.unwrap_or(0) + 1).to_string()
+        (self.input.channel.unwrap_or(0) + 1).to_string()
     }
 
     /// How to read the inputs.
-    ///
-    /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) where the raw format is not one.
     pub(super) fn decode_options(&self) -> Result<DecodeOptions> {
-        let raw =
-            self.raw.as_ref().map(|encoding| format!("{encoding}:{}:{}", self.rate, self.channels).parse());
-        Ok(DecodeOptions { channel: self.channel.map_or(Channel::Mix, Channel::Only), raw: raw.transpose()? })
+        self.input.decode_options()
     }
 
     pub(super) fn recognizer_settings(&self) -> RecognizerSettings {
         RecognizerSettings {
             model: self.model.clone(),
-            precision: self.precision,
-            threads: self.threads.map_or_else(cores, NonZeroUsize::get),
             options: self.options(),
-            offline: self.offline,
-            quiet: self.quiet,
+            talk: if self.quiet { Talk::Quiet } else { Talk::Stderr },
         }
     }
 
@@ -294,12 +238,6 @@ impl TranscribeArgs {
     }
 }
 
-/// Cores that this process may use. Two threads on one core are no faster at matrix products.
-fn cores() -> usize {
-    let available = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    num_cpus::get_physical().clamp(1, available)
-}
-
 fn format_parser() -> ValueParser {
     PossibleValuesParser::new(Format::names()).try_map(|name| name.parse::<Format>()).into()
 }
@@ -307,24 +245,4 @@ fn format_parser() -> ValueParser {
 fn task_parser() -> ValueParser {
     let task = |name: String| if name == "translate" { Task::Translate } else { Task::Transcribe };
     PossibleValuesParser::new(["transcribe", "translate"]).map(task).into()
-}
-
-fn language(name: &str) -> Result<String, String> {
-    let unknown =
-        || format!("no language of Whisper's; give a code such as en or an English name such as {}", "hindi");
-    languages::code_of(name.trim()).map(str::to_owned).ok_or_else(unknown)
-}
-
-fn unit_interval(text: &str) -> Result<f32, String> {
-    match text.trim().parse::<f32>() {
-        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
-        _ => Err("not a number from 0 to 1".into()),
-    }
-}
-
-fn count<const MIN: usize, const MAX: usize>(text: &str) -> Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(number) if (MIN..=MAX).contains(&number) => Ok(number),
-        _ => Err(format!("not a whole number from {MIN} to {MAX}")),
-    }
 }

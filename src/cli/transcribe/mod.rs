@@ -10,14 +10,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use args::{Precision, RecognizerSettings, TranscribeArgs};
+pub use args::{RecognizerSettings, TranscribeArgs};
 
 use super::Exit;
 use super::inputs::{Input, expand};
 use super::stop::Stop;
-use crate::asr::{Engine, Recognizer, Transcript, WhisperRecognizer};
+use crate::asr::{Recognizer, Transcript, WhisperRecognizer};
 use crate::audio::{AudioStream, DecodeOptions};
-use crate::compute::Threads;
 use crate::output::{Existing, Format, Origin, OutputFolder, Progress, Style, output_names, pace};
 use crate::{Error, Result};
 use live::{Live, Watcher};
@@ -38,9 +37,8 @@ pub struct Environment<'a> {
 ///
 /// # Errors
 /// Those of finding, reading and checking the model.
-pub fn load_recognizer(settings: &RecognizerSettings) -> Result<Box<dyn Recognizer>> {
-    let files = crate::weights::resolve(&settings.model, &settings.pull_options()?)?;
-    let engine = Engine::load(&files, Threads::new(settings.threads)?)?;
+pub fn load_recognizer(settings: &RecognizerSettings, stop: &Stop) -> Result<Box<dyn Recognizer>> {
+    let engine = settings.model.load(settings.talk, stop)?;
     Ok(Box::new(WhisperRecognizer::new(engine, settings.options.clone())))
 }
 
@@ -279,11 +277,7 @@ impl Trouble {
 
 impl Tally {
     fn exit(&self) -> Exit {
-        match (self.done, self.failed + self.skipped) {
-            (_, 0) => Exit::Success,
-            (0, _) => Exit::Failure,
-            _ => Exit::Partial,
-        }
+        Exit::of(self.done, self.failed + self.skipped)
     }
 
     fn summary(&self) -> String {

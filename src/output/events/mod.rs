@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `json_lines` | [`JsonLines`]: on a stream such as stdout |
+//! | `text_lines` | [`TextLines`]: finals as lines for people |
 //! | `file` | [`EventFile`]: in a file that outlives processes |
 //! | `webhook` | `Webhook`: to a URL, at least once (feature `webhook`) |
 //! | `line_file` | a file of whole lines, whatever happens to the disk or the process |
@@ -17,11 +18,13 @@ mod file;
 mod json_lines;
 mod line_file;
 mod losses;
+mod text_lines;
 #[cfg(feature = "webhook")]
 mod webhook;
 
 pub use file::EventFile;
 pub use json_lines::JsonLines;
+pub use text_lines::TextLines;
 #[cfg(feature = "webhook")]
 pub use webhook::{Timing, Webhook, WebhookOptions};
 

@@ -1,0 +1,70 @@
+//! Which model to use, and how.
+
+use std::num::NonZeroUsize;
+
+use clap::Args;
+
+use crate::Result;
+use crate::asr::Engine;
+use crate::cli::models::pull_listener;
+use crate::cli::stop::Stop;
+use crate::compute::Threads;
+use crate::weights::{Network, PullOptions, resolve};
+
+/// Arguments that name a recogniser's model.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// A model's name (see `awaaz models list`), or the path of its folder.
+    #[arg(long, value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
+    pub model: String,
+    /// Threads [default: one a processor core].
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    threads: Option<NonZeroUsize>,
+    /// Fail rather than fetch a model.
+    #[arg(long, help_heading = "Model")]
+    offline: bool,
+}
+
+/// Whether the user is told how a pull goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Talk {
+    /// On stderr.
+    Stderr,
+    /// No.
+    Quiet,
+}
+
+impl ModelArgs {
+    /// A model by name or path, with as many threads as there are cores.
+    pub fn named(model: impl Into<String>) -> Self {
+        Self { model: model.into(), threads: None, offline: false }
+    }
+
+    /// Threads of the layers, at least one.
+    pub fn threads(&self) -> usize {
+        self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+
+    /// Finds the model, pulling it first where that is needed and allowed, and loads it.
+    ///
+    /// # Errors
+    /// Those of finding, reading and checking the model; [`Error::Interrupted`](crate::Error::Interrupted) where `stop`
+    /// is asked for during the pull.
+    pub fn load(&self, talk: Talk, stop: &Stop) -> Result<Engine> {
+        let mut options = PullOptions::from_env()?;
+        options.stop = stop.flag();
+        if self.offline {
+            options.network = Network::Forbidden;
+        }
+        if talk == Talk::Stderr {
+            options.listener = pull_listener();
+        }
+        Engine::load(&resolve(&self.model, &options)?, Threads::new(self.threads())?)
+    }
+}
+
+/// Cores that this process may use. Two threads on one core are no faster at matrix products.
+fn cores() -> usize {
+    let available = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    num_cpus::get_physical().clamp(1, available)
+}

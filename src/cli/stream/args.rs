@@ -1,0 +1,190 @@
+//! Arguments of all that hears a stream.
+
+#[cfg(feature = "view")]
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::asr::live::ContextOptions;
+use crate::asr::{LanguageChoice, Options};
+use crate::cli::model_args::{ModelArgs, Talk};
+use crate::cli::values::{count, language, seconds, unit_interval};
+use crate::event::StreamStart;
+use crate::output::Progress;
+use crate::time::SampleIndex;
+use crate::vad::{LiveOptions, VadOptions};
+
+/// Arguments that say how a stream is heard.
+#[derive(Debug, Clone, Args)]
+pub struct HearArgs {
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+
+    /// The language spoken, as a code or in English (hi, hindi) [default: found from the speech].
+    #[arg(long, value_name = "LANGUAGE", value_parser = language, help_heading = "Recognition")]
+    language: Option<String>,
+    /// The languages that may be spoken; found anew for each segment.
+    #[arg(
+        long,
+        value_name = "LANGUAGE,...",
+        value_delimiter = ',',
+        value_parser = language,
+        conflicts_with = "language",
+        help_heading = "Recognition"
+    )]
+    languages: Vec<String>,
+    /// Hypotheses kept while decoding a final; 1 is greedy.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count::<1, 32>, help_heading = "Recognition")]
+    beam: usize,
+    /// Tokens of the text before that each segment is decoded after.
+    #[arg(long, value_name = "N", default_value_t = ContextOptions::default().tokens, value_parser = count::<0, 200>, help_heading = "Recognition")]
+    context: usize,
+    /// Probability from which a sound is taken for speech.
+    #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = unit_interval, help_heading = "Segments")]
+    vad_threshold: f32,
+    /// Silence that ends a segment, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "0.4", value_parser = seconds, help_heading = "Segments")]
+    min_silence: Duration,
+    /// The longest segment, in seconds; longer speech is cut where it is quietest.
+    #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds, help_heading = "Segments")]
+    max_segment: Duration,
+    /// Sound between two partial transcripts, in seconds, while there is time for them.
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Live")]
+    step: Duration,
+    /// Speech that may wait for the recogniser, in seconds; a segment beyond it is an error event.
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds, help_heading = "Live")]
+    backlog: Duration,
+    /// At the end, how long to wait for a sign of life from what is still at work, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, help_heading = "Live")]
+    deadline: Duration,
+
+    /// What is written to stdout [default: view on a terminal when live, otherwise json].
+    #[arg(long, short, value_enum, value_name = "FORM", help_heading = "Output")]
+    pub(super) output: Option<StreamOutput>,
+    /// Also append the events to this file.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(super) events: Option<PathBuf>,
+    /// Also post the events to this URL, in batches; what it does not take is kept on disk and sent later.
+    #[cfg(feature = "webhook")]
+    #[arg(long, value_name = "URL", help_heading = "Output")]
+    pub(super) webhook: Option<String>,
+    /// Tell of errors alone.
+    #[arg(long, short, help_heading = "Output")]
+    quiet: bool,
+}
+
+/// What is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StreamOutput {
+    /// An event a line.
+    Json,
+    /// The finals, a line each.
+    Text,
+    /// A live picture of the stream, on a terminal.
+    #[cfg(feature = "view")]
+    View,
+    /// Nothing.
+    None,
+}
+
+impl HearArgs {
+    pub(super) fn talk(&self) -> Talk {
+        if self.quiet { Talk::Quiet } else { Talk::Stderr }
+    }
+
+    /// What the user is told on the way.
+    pub fn progress(&self) -> Progress {
+        if self.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() }
+    }
+
+    /// What stdout gets from a live stream where the user does not say.
+    pub fn live_output() -> StreamOutput {
+        #[cfg(feature = "view")]
+        if std::io::stdout().is_terminal() {
+            return StreamOutput::View;
+        }
+        StreamOutput::Json
+    }
+
+    /// How speech is recognised.
+    pub fn options(&self) -> Options {
+        let language = match (&self.language, self.languages.as_slice()) {
+            (Some(code), _) => LanguageChoice::Fixed(code.clone()),
+            (None, [only]) => LanguageChoice::Fixed(only.clone()),
+            (None, []) => LanguageChoice::Detect,
+            (None, several) => LanguageChoice::Among(several.to_vec()),
+        };
+        Options { language, beam: self.beam, ..Options::default() }
+    }
+
+    pub(super) fn context(&self) -> ContextOptions {
+        ContextOptions { tokens: self.context, ..ContextOptions::default() }
+    }
+
+    pub(super) fn backlog(&self) -> Duration {
+        self.backlog
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// What becomes a segment, with partials.
+    pub(super) fn live_options(&self) -> LiveOptions {
+        let usual = LiveOptions::default();
+        LiveOptions {
+            vad: VadOptions {
+                threshold: self.vad_threshold,
+                negative_threshold: (self.vad_threshold - 0.15).max(0.01),
+                min_silence: self.min_silence,
+                padding: usual.vad.padding.min(self.min_silence),
+                max_speech: self.max_segment,
+                ..usual.vad
+            },
+            step: Some(self.step),
+        }
+    }
+
+    /// What the first event tells of the settings, for a stream from `source`.
+    pub(super) fn stream_start(&self, source: String, channel: Option<usize>) -> StreamStart {
+        let languages = self.language.iter().chain(&self.languages).cloned().collect();
+        StreamStart {
+            source,
+            sample_rate: 0,
+            program: format!("awaaz {}", env!("CARGO_PKG_VERSION")),
+            model: self.model.model.clone(),
+            languages,
+            beam: self.beam,
+            context: self.context,
+            vad_threshold: self.vad_threshold,
+            min_silence: self.min_silence.as_secs_f64(),
+            max_segment: self.max_segment.as_secs_f64(),
+            channel,
+        }
+    }
+
+    /// The arguments that a stream was heard with, by its first event.
+    pub fn of_stream(start: &StreamStart, model: ModelArgs) -> Self {
+        let duration = |seconds: f64| Duration::from_secs_f64(SampleIndex::from_seconds(seconds).seconds());
+        Self {
+            model,
+            language: None,
+            languages: start.languages.clone(),
+            beam: start.beam,
+            context: start.context,
+            vad_threshold: start.vad_threshold,
+            min_silence: duration(start.min_silence),
+            max_segment: duration(start.max_segment),
+            step: Duration::from_millis(500),
+            backlog: Duration::from_secs(120),
+            deadline: Duration::from_secs(30),
+            output: Some(StreamOutput::None),
+            events: None,
+            #[cfg(feature = "webhook")]
+            webhook: None,
+            quiet: true,
+        }
+    }
+}

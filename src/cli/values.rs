@@ -1,0 +1,34 @@
+//! What arguments of several subcommands mean.
+
+use crate::output::languages;
+
+/// Whisper's code for the language that `name` is the code or the English name of.
+pub fn language(name: &str) -> Result<String, String> {
+    languages::code_of(name.trim()).map(str::to_owned).ok_or_else(|| {
+        "no language of Whisper's; give a code such as en or an English name such as hindi".to_owned()
+    })
+}
+
+/// A number from 0 to 1.
+pub fn unit_interval(text: &str) -> Result<f32, String> {
+    match text.trim().parse::<f32>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("not a number from 0 to 1".into()),
+    }
+}
+
+/// A whole number from `MIN` to `MAX`.
+pub fn count<const MIN: usize, const MAX: usize>(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number) if (MIN..=MAX).contains(&number) => Ok(number),
+        _ => Err(format!("not a whole number from {MIN} to {MAX}")),
+    }
+}
+
+/// A number of seconds, from a thousandth of one to a day.
+pub fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    match text.trim().trim_end_matches('s').parse::<f64>() {
+        Ok(number) if (0.001..=86_400.0).contains(&number) => Ok(std::time::Duration::from_secs_f64(number)),
+        _ => Err("not a number of seconds from 0.001 to 86400".into()),
+    }
+}

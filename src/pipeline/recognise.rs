@@ -1,0 +1,167 @@
+//! The stage that recognises speech: work in, partials and finals out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Stage;
+use super::instruments::Instruments;
+use super::link::Counters;
+use super::word_delay::WordDelays;
+use super::work::{Utterance, Work};
+use crate::Result;
+use crate::asr::live::{FinalText, Pace, PartialText, SegmentRecognizer};
+use crate::event::{Compute, Draft, EventKind, EventWord, ShedState, ShedWork};
+use crate::time::{SampleIndex, Span};
+
+/// Recognises the segments of a stream.
+pub struct Recognise<R> {
+    recognizer: R,
+    instruments: Arc<Instruments>,
+    /// Of the link that work comes by.
+    waiting: Arc<Counters>,
+    pace: Pace,
+    step: Duration,
+    /// The segment that was recognised last, and how far.
+    heard: Option<(u64, SampleIndex)>,
+    delays: WordDelays,
+}
+
+impl<R: SegmentRecognizer> Recognise<R> {
+    /// A stage at the start of a stream, with a partial every `step` of sound where there is time. `waiting` counts
+    /// what is on its way to the stage.
+    pub fn new(recognizer: R, step: Duration, instruments: Arc<Instruments>, waiting: Arc<Counters>) -> Self {
+        Self {
+            recognizer,
+            instruments,
+            waiting,
+            pace: Pace::new(step),
+            step,
+            heard: None,
+            delays: WordDelays::default(),
+        }
+    }
+
+    fn partial(&mut self, utterance: &Utterance, output: &mut Vec<Draft>) -> Result<()> {
+        let span = utterance.speech.span;
+        let new = match self.heard {
+            Some((segment, end)) if segment == utterance.segment => span.end - end,
+            _ => span.len(),
+        };
+        let due = self.pace.step().is_some_and(|step| SampleIndex(new).seconds() >= step.as_secs_f64());
+        if !due || self.waiting.urgent() > 0 {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let waiting = &self.waiting;
+        let partial =
+            self.recognizer.partial(utterance.segment, &utterance.speech, &|| waiting.urgent() > 0)?;
+        let took = start.elapsed();
+        if let Some(state) = self.pace.took(took) {
+            output.push(self.shed(span.end, state));
+        }
+        let Some(PartialText { stable, unstable, language }) = partial else { return Ok(()) };
+        self.heard = Some((utterance.segment, span.end));
+        self.delays.show(Instant::now(), &format!("{stable} {unstable}"));
+        output.push(Draft {
+            span,
+            kind: EventKind::Partial { segment: utterance.segment, stable, unstable, language },
+            compute: measured(utterance, took),
+        });
+        Ok(())
+    }
+
+    fn last(&mut self, utterance: &Utterance, output: &mut Vec<Draft>) -> Result<()> {
+        let start = Instant::now();
+        let text = self.recognizer.finish(&utterance.speech)?;
+        let compute = measured(utterance, start.elapsed());
+        self.measure_path(utterance, &text);
+        let word = |word: &crate::asr::Word| EventWord {
+            text: word.text.trim().to_owned(),
+            t0: word.span.start.seconds(),
+            t1: word.span.end.seconds(),
+            probability: word.probability,
+        };
+        output.push(Draft {
+            span: utterance.speech.span,
+            kind: EventKind::Final {
+                segment: utterance.segment,
+                words: text.words.iter().map(word).collect(),
+                text: text.text,
+                language: text.language,
+                average_logprob: text.average_logprob,
+                temperature: text.temperature,
+            },
+            compute,
+        });
+        if let Some(state) = self.pace.caught_up().filter(|_| self.waiting.urgent() == 0) {
+            output.push(self.shed(utterance.speech.span.end, state));
+        }
+        Ok(())
+    }
+
+    fn measure_path(&mut self, utterance: &Utterance, text: &FinalText) {
+        let Some(captured) = utterance.captured else { return };
+        let when = |at: SampleIndex| {
+            let seconds = |samples: u64| Duration::from_secs_f64(SampleIndex(samples).seconds());
+            captured + seconds(at - utterance.offset) - seconds(utterance.offset - at)
+        };
+        let delays = self.delays.finish(&text.words, |word| when(word.span.end));
+        let mut paths = self.instruments.paths();
+        paths.last.add(captured.elapsed());
+        delays.into_iter().for_each(|delay| paths.word.add(delay));
+    }
+
+    fn shed(&self, at: SampleIndex, state: ShedState) -> Draft {
+        let step = self.pace.step().unwrap_or_default().as_secs_f64();
+        Draft::new(Span::new(at, at), EventKind::Shed { work: ShedWork::Partials, state, step })
+    }
+}
+
+fn measured(utterance: &Utterance, took: Duration) -> Compute {
+    Compute {
+        latency: utterance.captured.map(|at| at.elapsed().as_secs_f64()),
+        took: Some(took.as_secs_f64()),
+        ..Compute::default()
+    }
+}
+
+impl<R: SegmentRecognizer> Stage for Recognise<R> {
+    type Input = Work;
+    type Output = Draft;
+
+    fn name(&self) -> &'static str {
+        "recognise"
+    }
+
+    /// For a final of ordinary length; partials step aside for it.
+    fn budget(&self) -> Duration {
+        Duration::from_millis(500)
+    }
+
+    fn push(&mut self, input: Work, output: &mut Vec<Draft>) -> Result<()> {
+        let start = Instant::now();
+        let done = match input {
+            Work::Grown(utterance) => self.partial(&utterance, output),
+            Work::Likely(utterance) => self.recognizer.prepare(&utterance.speech),
+            Work::Final(utterance, _) => self.last(&utterance, output),
+            Work::Marker(name, at) => {
+                output.push(Draft::new(Span::new(at, at), EventKind::Marker { name }));
+                Ok(())
+            }
+        };
+        self.instruments.worked(start.elapsed());
+        done
+    }
+
+    /// Nothing is held back: the end of a stream ends its last segment.
+    fn flush(&mut self, _: &mut Vec<Draft>) -> Result<()> {
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.recognizer.reset();
+        self.pace = Pace::new(self.step);
+        self.heard = None;
+        self.delays = WordDelays::default();
+    }
+}
