@@ -41,7 +41,7 @@ fn state() -> ViewState {
     }
     state.gauge(&Gauges { peak_dbfs: -12.0, ..gauges() });
     state.gauge(&gauges());
-    state.apply(&under_way(&format!("{HINDI} {URDU}"), " और फिर कुछ और"));
+    state.apply(&under_way(&format!("{HINDI} {URDU}"), "और फिर कुछ और"));
     state
 }
 
@@ -123,7 +123,7 @@ fn no_row_is_wider_than_the_terminal() {
 #[test]
 fn only_what_may_change_is_dim() {
     let mut state = ViewState::new("talk");
-    state.apply(&under_way("stable", " unstable"));
+    state.apply(&under_way("stable", "unstable"));
     let terminal = terminal(&state, 80, 24);
     let buffer = terminal.backend().buffer();
     let row = |y: u16| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>();
