@@ -44,12 +44,12 @@ fn the_sample_has_every_type() {
 fn every_type_is_written_as_it_was() {
     let path = root("tests/expected/events.jsonl");
     let lines: String = one_of_each().iter().map(|event| event.to_line() + "\n").collect();
-    if std::env::var_os("AWAAZ_UPDATE_EXPECTED").is_some() {
+    if std::env::var_os("AWAAZ_BLESS").is_some() {
         fs::write(&path, &lines).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap();
     for (line, expected) in lines.lines().zip(expected.lines()) {
-        assert_eq!(line, expected, "the schema changed; AWAAZ_UPDATE_EXPECTED=1 takes it over");
+        assert_eq!(line, expected, "the schema changed; AWAAZ_BLESS=1 takes it over");
     }
     assert_eq!(lines.lines().count(), expected.lines().count());
 }

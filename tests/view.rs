@@ -41,7 +41,7 @@ fn state() -> ViewState {
     }
     state.gauge(&Gauges { peak_dbfs: -12.0, ..gauges() });
     state.gauge(&gauges());
-    state.apply(&under_way(&format!("{HINDI} {URDU}"), " और फिर कुछ और"));
+    state.apply(&under_way(&format!("{HINDI} {URDU}"), "और फिर कुछ और"));
     state
 }
 
@@ -81,11 +81,11 @@ fn picture(state: &ViewState, width: u16, height: u16) -> String {
 
 fn assert_as_stored(name: &str, picture: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expected").join(name);
-    if std::env::var_os("AWAAZ_UPDATE_EXPECTED").is_some() {
+    if std::env::var_os("AWAAZ_BLESS").is_some() {
         fs::write(&path, picture).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap();
-    assert_eq!(picture, expected, "{name} changed; AWAAZ_UPDATE_EXPECTED=1 takes it over\n{picture}");
+    assert_eq!(picture, expected, "{name} changed; AWAAZ_BLESS=1 takes it over\n{picture}");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn no_row_is_wider_than_the_terminal() {
 #[test]
 fn only_what_may_change_is_dim() {
     let mut state = ViewState::new("talk");
-    state.apply(&under_way("stable", " unstable"));
+    state.apply(&under_way("stable", "unstable"));
     let terminal = terminal(&state, 80, 24);
     let buffer = terminal.backend().buffer();
     let row = |y: u16| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>();
@@ -138,11 +138,9 @@ fn only_what_may_change_is_dim() {
 fn history_can_be_scrolled_to_its_start_and_back() {
     let mut state = ViewState::new("talk");
     let finals = sample().into_iter().filter(|event| event.type_name() == "final");
-    let mut number = 0;
-    for event in finals.cycle().take(60) {
+    for (number, event) in finals.cycle().take(60).enumerate() {
         let mut line: serde_json::Value = serde_json::from_str(&event.to_line()).unwrap();
         line["text"] = format!("sentence {number}.").into();
-        number += 1;
         state.apply(&serde_json::from_value(line).unwrap());
     }
     let newest = picture(&state, 80, 24);

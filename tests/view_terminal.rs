@@ -188,8 +188,8 @@ fn partial(words: usize) -> Event {
     let (stable, unstable) = heard.split_at(heard.len().saturating_sub(2));
     let kind = EventKind::Partial {
         segment: 3,
-        stable: stable.concat(),
-        unstable: unstable.concat(),
+        stable: stable.concat().trim_end().into(),
+        unstable: unstable.concat().trim_end().into(),
         language: "ta".into(),
     };
     let id = format!("partial-{words}");

@@ -78,6 +78,19 @@ impl Scene {
         let mut webhook = self.open_with(&options);
         write(&mut webhook, numbers);
         webhook.finish().unwrap();
+        drop(webhook);
+        self.wait_until_free();
+    }
+
+    /// A request that was under way at the deadline holds the spool until it ends; the end of a process would not wait.
+    fn wait_until_free(&self) {
+        let start = Instant::now();
+        for lock in self.files("lock") {
+            while fs::File::open(&lock).unwrap().try_lock().is_err() {
+                assert!(start.elapsed() < Duration::from_secs(10), "{} is still held", lock.display());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
     }
 
     fn told(&self) -> String {
@@ -117,7 +130,8 @@ fn events_come_in_order_as_arrays_of_json() {
     }
     assert_eq!(scene.told(), "");
     drop(webhook);
-    assert_eq!(scene.files(".jsonl"), [PathBuf::new(); 0], "what is delivered leaves no file");
+    let left = scene.files(".jsonl");
+    assert!(left.is_empty(), "what is delivered leaves no file, and not {left:?}");
 }
 
 #[test]
@@ -226,7 +240,7 @@ fn the_end_of_the_stream_waits_no_longer_than_the_deadline() {
     write(&mut webhook, 0..5);
     let start = Instant::now();
     webhook.finish().unwrap();
-    assert!(start.elapsed() < Duration::from_millis(600), "took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(2), "took {:?}", start.elapsed());
     assert!(scene.told().contains("5 events not delivered"), "{}", scene.told());
 }
 
@@ -286,7 +300,7 @@ fn a_place_that_is_illegible_means_twice_and_never_not_at_all() {
         fs::write(&scene.files("acknowledged")[0], place).unwrap();
         let receiver = Receiver::on(address, []);
         scene.open(&url).finish().unwrap();
-        assert_eq!(receiver.ids(), ids(0..10), "{place:?}");
+        assert_eq!(receiver.ids(), ids(0..10), "{place:?}: {}", scene.told());
     }
 }
 
@@ -302,6 +316,7 @@ fn two_processes_on_one_url_do_not_meet() {
     one.finish().unwrap();
     two.finish().unwrap();
     drop((one, two));
+    scene.wait_until_free();
     // The next run finds what both have left.
     let receiver = Receiver::on(address, []);
     let mut next = scene.open(&url);

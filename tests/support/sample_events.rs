@@ -58,6 +58,7 @@ pub fn sample() -> Vec<Event> {
         model: "base".into(),
         languages: vec!["en".into(), "ta".into(), "ur".into()],
         beam: 5,
+        context: 64,
         vad_threshold: 0.5,
         min_silence: 0.5,
         max_segment: 25.0,
@@ -89,7 +90,7 @@ pub fn sample() -> Vec<Event> {
     vec![
         event("stream_start-0", 0.0, 0.0, EventKind::StreamStart(Box::new(start))),
         event("speech_start-0", 1.0, 1.25, EventKind::SpeechStart { segment: 0 }),
-        partial("partial-0", 0, 1.0, 2.5, "It was the best", " of ties", "en"),
+        partial("partial-0", 0, 1.0, 2.5, "It was the best", "of ties", "en"),
         event("speech_end-0", 0.75, 5.0, pause(0)),
         text("final-0", 0, 0.75, 5.0, "It was the best of times.", "en"),
         event("gap-0", 6.0, 6.25, EventKind::Gap { reason: GapReason::Overrun }),
