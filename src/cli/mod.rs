@@ -3,6 +3,8 @@
 //! stdout is data, stderr is talk. A reader of stdout that goes away ends the program quietly and without
 //! error. [`Exit`] lists the exit codes.
 
+#[cfg(feature = "mic")]
+pub mod devices;
 pub mod input_args;
 pub mod inputs;
 pub mod model_args;
@@ -36,6 +38,8 @@ enum Command {
     Transcribe(Box<TranscribeArgs>),
     Moderate(Box<moderate::ModerateArgs>),
     Models(models::ModelsArgs),
+    #[cfg(feature = "mic")]
+    Devices(devices::DevicesArgs),
 }
 
 /// How the program ends.
@@ -105,6 +109,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Transcribe(args) => transcribe(&args).map(ExitCode::from),
         Command::Moderate(args) => moderate::run(&args).map(ExitCode::from),
         Command::Models(args) => models::run(args),
+        #[cfg(feature = "mic")]
+        Command::Devices(args) => devices::run(&args).map(ExitCode::from),
     };
     done.unwrap_or_else(|error| {
         let exit = Exit::after(&error);
