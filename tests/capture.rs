@@ -77,6 +77,15 @@ impl Heard {
         }
     }
 
+    /// Reads until a second of sound has come.
+    fn read_until_sound(&mut self, capture: &mut Capture) {
+        let (start, enough) = (Instant::now(), self.audio.len() + 16_000);
+        while self.audio.len() < enough {
+            self.read_for(capture, Duration::from_millis(50));
+            assert!(start.elapsed() < Duration::from_secs(15), "no sound: {:?}", capture.counters());
+        }
+    }
+
     fn seconds(&self) -> f64 {
         (self.audio.len() as u64 + self.lost + self.overrun) as f64 / 16_000.0
     }
@@ -84,6 +93,14 @@ impl Heard {
     fn level(&self) -> f32 {
         (self.audio.iter().map(|s| s * s).sum::<f32>() / self.audio.len().max(1) as f32).sqrt()
     }
+}
+
+/// Opens the default device and waits until it delivers: a sink that was idle has rendered silence for a second or two
+/// ahead, and its monitor waits for that.
+fn open() -> Capture {
+    let mut capture = Capture::open(&CaptureOptions::default()).unwrap();
+    Heard::default().read_until_sound(&mut capture);
+    capture
 }
 
 /// The largest correlation of `part` with any stretch of `whole`, 1 where it is found unchanged.
@@ -107,9 +124,7 @@ fn clip() -> Vec<f32> {
 fn a_microphone_hears_what_is_played_in_real_time() {
     in_room("a_microphone_hears_what_is_played_in_real_time", || {
         let _player = Player::start();
-        let mut capture = Capture::open(&CaptureOptions::default()).unwrap();
-        // The first frames may have waited in the server.
-        Heard::default().read_for(&mut capture, Duration::from_millis(500));
+        let mut capture = open();
         let mut heard = Heard::default();
         heard.read_for(&mut capture, Duration::from_secs(4));
         println!("{:?}, {:?}, latest {:?}", capture.info(), capture.counters(), heard.latest);
@@ -127,7 +142,7 @@ fn a_microphone_hears_what_is_played_in_real_time() {
 #[test]
 fn a_server_that_dies_and_returns_is_a_gap() {
     in_room("a_server_that_dies_and_returns_is_a_gap", || {
-        let mut capture = Capture::open(&CaptureOptions::default()).unwrap();
+        let mut capture = open();
         let (start, mut heard) = (Instant::now(), Heard::default());
         heard.read_for(&mut capture, Duration::from_millis(1000));
         assert!(heard.lost == 0 && !heard.audio.is_empty());
@@ -136,8 +151,7 @@ fn a_server_that_dies_and_returns_is_a_gap() {
         assert!(heard.lost > 0, "the loss is told of while it lasts");
         server("start");
         let _player = Player::start();
-        let before = heard.audio.len();
-        heard.read_for(&mut capture, Duration::from_millis(3500));
+        heard.read_until_sound(&mut capture);
         let elapsed = start.elapsed().as_secs_f64();
         println!(
             "{} s of stream in {elapsed} s, {} lost, {:?}",
@@ -145,7 +159,7 @@ fn a_server_that_dies_and_returns_is_a_gap() {
             heard.lost,
             capture.counters()
         );
-        assert!(heard.audio.len() - before > 16_000 && heard.level() > 0.001, "sound again");
+        assert!(heard.level() > 0.001, "what is played is heard again");
         assert!((heard.seconds() - elapsed).abs() < 0.25, "{} s of stream in {elapsed} s", heard.seconds());
         assert_eq!(capture.counters().reconnects, 1);
     });
@@ -154,14 +168,14 @@ fn a_server_that_dies_and_returns_is_a_gap() {
 #[test]
 fn a_server_that_hangs_is_a_gap() {
     in_room("a_server_that_hangs_is_a_gap", || {
-        let mut capture = Capture::open(&CaptureOptions::default()).unwrap();
+        let mut capture = open();
         let (start, mut heard) = (Instant::now(), Heard::default());
         heard.read_for(&mut capture, Duration::from_millis(500));
         server("freeze");
         heard.read_for(&mut capture, Duration::from_millis(2000));
-        let (lost, before) = (heard.lost, heard.audio.len());
+        let lost = heard.lost;
         server("thaw");
-        heard.read_for(&mut capture, Duration::from_millis(3000));
+        heard.read_until_sound(&mut capture);
         let elapsed = start.elapsed().as_secs_f64();
         println!(
             "{} s of stream in {elapsed} s, {} lost, {:?}",
@@ -170,7 +184,6 @@ fn a_server_that_hangs_is_a_gap() {
             capture.counters()
         );
         assert!(lost > 0, "the loss is told of while it lasts");
-        assert!(heard.audio.len() - before > 16_000, "sound again");
         assert!((heard.seconds() - elapsed).abs() < 0.25, "{} s of stream in {elapsed} s", heard.seconds());
     });
 }

@@ -19,9 +19,13 @@ serve() {
                 -L "module-null-sink sink_name=room rate=48000 channels=2" 2> /dev/null
             pactl set-default-source room.monitor
             ;;
-        stop) pulseaudio --kill 2> /dev/null || true ;;
+        stop)
+            pulseaudio --kill 2> /dev/null || true
+            # It is asked to end, and ends a little later.
+            for _ in {1..100}; do pactl info > /dev/null 2>&1 || break; sleep 0.05; done
+            ;;
         freeze) kill -STOP "$(cat "$XDG_RUNTIME_DIR/pulse/pid")" ;;
-        thaw) kill -CONT "$(cat "$XDG_RUNTIME_DIR/pulse/pid")" ;;
+        thaw) kill -CONT "$(cat "$XDG_RUNTIME_DIR/pulse/pid")" 2> /dev/null || true ;;
         *) echo "usage, inside: \$SOUND_SERVER start | stop | freeze | thaw" >&2; exit 64 ;;
     esac
 }
@@ -49,7 +53,7 @@ export HOME=$SOUND_SERVER_ROOM XDG_RUNTIME_DIR=$SOUND_SERVER_ROOM/run XDG_CONFIG
 export PULSE_SERVER=unix:$XDG_RUNTIME_DIR/pulse/native
 unset DBUS_SESSION_BUS_ADDRESS DISPLAY PULSE_COOKIE
 mkdir -m 700 "$XDG_RUNTIME_DIR" "$XDG_CONFIG_HOME"
-trap 'serve stop; rm -rf "$SOUND_SERVER_ROOM"' EXIT
+trap 'serve thaw; serve stop; rm -rf "$SOUND_SERVER_ROOM"' EXIT
 trap 'exit 130' INT TERM
 
 cat > "$HOME/.asoundrc" << 'EOF'
