@@ -12,18 +12,13 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 AWAAZ := $(TARGET)/release/awaaz
 MODEL := base
 
-.PHONY: help setup build model demo test lint bench bench-peers
+.PHONY: help setup setup-sound build model demo test lint bench bench-peers
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
 
-# A linker for Rust, a C compiler for the few crates that need one, pip for models that are Python packages.
-setup:
-	@command -v cargo > /dev/null || { echo "cargo was not found: install Rust, see https://rustup.rs" >&2; exit 1; }
-	missing=()
-	command -v cc > /dev/null || missing+=(build-essential)
-	command -v python3 > /dev/null || missing+=(python3)
-	python3 -m pip --version > /dev/null 2>&1 || missing+=(python3-pip)
+# Installs the packages in the array `missing`; their names are Debian's.
+define install
 	if [ "$${#missing[@]}" -eq 0 ]; then exit 0; fi
 	sudo=(); if [ "$$(id -u)" -ne 0 ]; then sudo=(sudo); fi
 	if ! command -v apt-get > /dev/null || ! { [ "$$(id -u)" -eq 0 ] || command -v sudo > /dev/null; }; then
@@ -32,6 +27,29 @@ setup:
 	fi
 	"$${sudo[@]}" apt-get update -q
 	"$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y "$${missing[@]}"
+endef
+
+# A linker for Rust, a C compiler for the few crates that need one, pip for models that are Python packages, ALSA's
+# headers for microphones on Linux.
+setup:
+	@command -v cargo > /dev/null || { echo "cargo was not found: install Rust, see https://rustup.rs" >&2; exit 1; }
+	missing=()
+	command -v cc > /dev/null || missing+=(build-essential)
+	command -v python3 > /dev/null || missing+=(python3)
+	python3 -m pip --version > /dev/null 2>&1 || missing+=(python3-pip)
+	if [ "$$(uname -s)" = Linux ]; then
+		command -v pkg-config > /dev/null || missing+=(pkg-config)
+		pkg-config --exists alsa 2> /dev/null || missing+=(libasound2-dev)
+	fi
+	$(install)
+
+setup-sound:
+	@missing=()
+	if [ "$$(uname -s)" != Linux ]; then exit 0; fi
+	command -v pulseaudio > /dev/null || missing+=(pulseaudio)
+	command -v paplay > /dev/null || missing+=(pulseaudio-utils)
+	compgen -G "/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so" > /dev/null || missing+=(libasound2-plugins)
+	$(install)
 
 build: setup
 	cargo build --release --locked

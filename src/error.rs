@@ -25,6 +25,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An audio device cannot be found or opened: connect it, or name another.
+    #[error("{device}: {reason}")]
+    Device {
+        /// The device's name, or what was asked for.
+        device: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// A model's files are missing, damaged or not of the expected form: pull or name another.
     #[error("model {model}: {reason}")]
     Model {
@@ -71,6 +79,11 @@ impl Error {
     /// An [`Error::Audio`] for `input`.
     pub fn audio(input: impl Into<String>, reason: impl ToString) -> Self {
         Self::Audio { input: input.into(), reason: reason.to_string() }
+    }
+
+    /// An [`Error::Device`] for `device`.
+    pub fn device(device: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Device { device: device.into(), reason: reason.to_string() }
     }
 
     /// An [`Error::Model`] for `model`.

@@ -127,8 +127,8 @@ pub struct StreamStart {
     pub languages: Vec<String>,
     /// Hypotheses kept while decoding; 1 is greedy search.
     pub beam: usize,
-    /// Tokens of the text before that a segment is decoded after, at most.
-    pub context: usize,
+    /// Seconds of speech before a segment that its final is recognised with, at most.
+    pub context: f64,
     /// Probability from which a frame is speech.
     pub vad_threshold: f32,
     /// Seconds of silence that end a segment.

@@ -16,6 +16,10 @@ pub struct Chunk {
     pub samples: Vec<f32>,
     /// Tokens of the text before, for a network that is told it.
     pub previous: Vec<u32>,
+    /// Text tokens of its beginning, where they are known: decoding goes on after them, and they are in no segment.
+    pub prefix: Vec<u32>,
+    /// Its language, where it is known.
+    pub language: Option<String>,
 }
 
 /// What came of a chunk.

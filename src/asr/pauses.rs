@@ -62,6 +62,8 @@ impl ChunkSource for Pauses<'_> {
                 span: segment.span,
                 samples: segment.samples,
                 previous: Vec::new(),
+                prefix: Vec::new(),
+                language: None,
             };
             self.ready.extend(self.segments.drain(..).map(chunk));
         }

@@ -17,6 +17,7 @@ use super::rules::Timestamps;
 use super::tokenizer::Tokenizer;
 use super::transcript::Task;
 use super::{segments, sentences, word_times};
+use crate::time::Span;
 use crate::models::whisper::{CrossCache, DecoderState, Input, Workspace};
 use crate::{Error, Result};
 
@@ -122,6 +123,28 @@ impl Session {
         self.options.word_times = wanted;
     }
 
+    /// The language of `samples`, at `span` of the stream.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub(super) fn language_of(&mut self, span: Span, samples: &[f32]) -> Result<String> {
+        if let LanguageChoice::Fixed(code) = &self.options.language {
+            return Ok(code.clone());
+        }
+        let engine = Arc::clone(&self.engine);
+        let mut cross = self.spare.pop().unwrap_or_else(|| engine.model.decoder.narrow_cross_cache());
+        engine.threads.run(|| engine.listen(samples, &mut cross))?;
+        let cross = Arc::new(cross);
+        match self.states.first_mut() {
+            Some(state) => state.restart(Arc::clone(&cross)),
+            None => self.states.push(engine.model.decoder.state(Arc::clone(&cross))),
+        }
+        let language = self.language(0, span, None)?;
+        self.states[0].restart(Arc::clone(&self.silence));
+        self.spare.extend(Arc::into_inner(cross));
+        Ok(language)
+    }
+
     /// Forgets the stream.
     pub(super) fn forget(&mut self) {
         self.languages.forget();
@@ -185,16 +208,19 @@ impl Session {
         for state in &mut self.states[place * width..(place + 1) * width] {
             state.restart(Arc::clone(&cross));
         }
-        let language = self.language(place * width, &chunk)?;
+        let language = self.language(place * width, chunk.span, chunk.language.as_ref())?;
         let prompt = self.prompt_of(&chunk, &language);
         self.jobs[place] = Some(Job::new(self.started, chunk, language, prompt, cross));
         self.started += 1;
         Ok(())
     }
 
-    /// The language of the chunk that `state` listens to.
-    fn language(&mut self, state: usize, chunk: &Chunk) -> Result<String> {
+    /// The language of the sound at `span` that `state` listens to.
+    fn language(&mut self, state: usize, span: Span, known: Option<&String>) -> Result<String> {
         let tokenizer = &self.engine.tokenizer;
+        if let Some(code) = known {
+            return Ok(code.clone());
+        }
         if let LanguageChoice::Fixed(code) = &self.options.language {
             return Ok(code.clone());
         }
@@ -210,7 +236,7 @@ impl Session {
         let logits = self.workspace.logits(1, self.engine.model.config.vocabulary);
         let first = special.first_language as usize;
         let logits = &logits[first..first + tokenizer.languages().len()];
-        let index = self.languages.decide(logits, chunk.span.seconds());
+        let index = self.languages.decide(logits, span.seconds());
         Ok(tokenizer.languages()[index].clone())
     }
 
@@ -241,6 +267,7 @@ impl Session {
         if self.timestamps == Timestamps::Without {
             tokens.push(special.no_timestamps);
         }
+        tokens.extend(&chunk.prefix);
         Prompt { tokens, start }
     }
 

@@ -10,10 +10,14 @@
 //! | `mp4` | where the audio of an MP4 track starts |
 //! | `mix` | many channels to one, numbers that are none to silence |
 //! | `resample` | [`Resampler`]: any rate to 16 kHz, to the sample |
+//! | `capture` | microphones; the only user of cpal |
+//! | `wav` | [`WavRecorder`]: recordings that survive the process |
 //!
 //! Memory does not grow with the length of the audio. Damaged input is an [`Error::Audio`](crate::Error::Audio)
 //! where nothing can be decoded, and a [`Warning`] where something can; it is never a panic.
 
+#[cfg(feature = "mic")]
+pub mod capture;
 mod decode;
 mod mix;
 mod mp4;
@@ -22,6 +26,7 @@ mod raw;
 mod resample;
 mod riff;
 mod stream;
+mod wav;
 
 use std::fmt;
 use std::io::Read;
@@ -32,6 +37,7 @@ pub use mix::Channel;
 pub use raw::{RawEncoding, RawFormat};
 pub use resample::Resampler;
 pub use stream::{AudioStream, Warning};
+pub use wav::WavRecorder;
 
 use crate::time::SampleRate;
 

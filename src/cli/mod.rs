@@ -4,8 +4,12 @@
 //! error. [`Exit`] lists the exit codes.
 
 pub mod bench;
+#[cfg(feature = "mic")]
+pub mod devices;
 pub mod input_args;
 pub mod inputs;
+#[cfg(feature = "mic")]
+pub mod listen;
 pub mod model_args;
 pub mod models;
 pub mod moderate;
@@ -40,6 +44,10 @@ enum Command {
     Replay(replay::ReplayArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
+    #[cfg(feature = "mic")]
+    Listen(Box<listen::ListenArgs>),
+    #[cfg(feature = "mic")]
+    Devices(devices::DevicesArgs),
 }
 
 /// How the program ends.
@@ -111,6 +119,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Replay(args) => replay::run(&args).map(ExitCode::from),
         Command::Bench(args) => bench::run(&args).map(ExitCode::from),
         Command::Models(args) => models::run(args),
+        #[cfg(feature = "mic")]
+        Command::Listen(args) => listen::run(&args).map(ExitCode::from),
+        #[cfg(feature = "mic")]
+        Command::Devices(args) => devices::run(&args).map(ExitCode::from),
     };
     done.unwrap_or_else(|error| {
         let exit = Exit::after(&error);

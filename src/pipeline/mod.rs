@@ -12,8 +12,11 @@ mod hear;
 mod instruments;
 mod latency;
 mod link;
+#[cfg(feature = "mic")]
+mod microphone;
 mod publish;
 mod recognise;
+mod record;
 mod sink;
 mod source;
 mod stage;
@@ -24,6 +27,9 @@ mod work;
 pub use crew::Ended;
 pub use latency::Percentiles;
 pub use link::{Bound, Counters, Item, NotSent, Policy, Receiver, Sender, link};
+#[cfg(feature = "mic")]
+pub use microphone::Microphone;
+pub use record::Recording;
 pub use sink::{EventSink, Gauges};
 pub use source::{Paced, Recorded, Sound, Source, SourceStep};
 pub use stage::Stage;

@@ -5,12 +5,13 @@
 //! once, and is the same whatever partials were made. No thread is started here, and no clock read.
 
 mod agreement;
+mod context;
 mod pace;
 mod recognizer;
 
 pub use agreement::{Agreement, same};
 pub use pace::Pace;
-pub use recognizer::{ContextOptions, FinalText, LiveRecognizer, PartialText};
+pub use recognizer::{FinalText, LiveRecognizer, PartialText};
 
 use crate::Result;
 use crate::vad::SpeechSegment;

@@ -1,9 +1,11 @@
 //! Whisper on segments that grow: partial texts on the way, one final text at the end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::SegmentRecognizer;
 use super::agreement::Agreement;
+use super::context::Context;
 use crate::Result;
 use crate::asr::chunk::{Chunk, ChunkSource, Decoded, Next};
 use crate::asr::engine::Engine;
@@ -26,20 +28,9 @@ const KEPT: u64 = 2 * 16_000;
 pub struct LiveRecognizer {
     finals: Session,
     partials: Session,
-    /// The last final: where it ended, and its tokens.
-    previous: Option<(SampleIndex, Vec<u32>)>,
-    context: ContextOptions,
+    context: Context,
     growing: Growing,
     prepared: Option<Prepared>,
-}
-
-/// How much of the text before a segment is told to the network with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ContextOptions {
-    /// Tokens at most.
-    pub tokens: usize,
-    /// Samples between two segments beyond which the second is told nothing of the first.
-    pub gap: u64,
 }
 
 /// What was understood of a segment so far.
@@ -86,25 +77,19 @@ struct Prepared {
     languages: LanguageTracker,
 }
 
-impl Default for ContextOptions {
-    fn default() -> Self {
-        Self { tokens: 32, gap: 3 * 16_000 }
-    }
-}
-
 impl LiveRecognizer {
-    /// A recogniser at the start of a stream. Of `options`, those that say how sound is cut do not matter.
+    /// A recogniser at the start of a stream. Each final is recognised after at most `context` of speech before it, whose
+    /// text is known. Of `options`, those that say how sound is cut do not matter.
     ///
     /// # Errors
     /// Those of [`Session::new`].
-    pub fn new(engine: Arc<Engine>, options: Options, context: ContextOptions) -> Result<Self> {
+    pub fn new(engine: Arc<Engine>, options: Options, context: Duration) -> Result<Self> {
         let options = Options { batch: 1, sentences: false, word_times: true, ..options };
         let quick = Options { beam: 1, temperatures: vec![0.0], word_times: false, ..options.clone() };
         Ok(Self {
             finals: Session::new(Arc::clone(&engine), options)?,
             partials: Session::new(engine, quick)?,
-            previous: None,
-            context,
+            context: Context::new(context),
             growing: Growing::default(),
             prepared: None,
         })
@@ -118,32 +103,29 @@ impl LiveRecognizer {
         let span = Span::new(SampleIndex(0), SampleIndex(16_000));
         for session in [&mut self.finals, &mut self.partials] {
             let languages = session.languages().clone();
-            let chunk = Chunk { span, samples: vec![0.0; 16_000], previous: Vec::new() };
-            decode(session, chunk, &|| false)?;
+            decode(session, plain(span, vec![0.0; 16_000]), &|| false)?;
             session.set_languages(languages);
         }
         Ok(())
     }
 
     fn recognise(&mut self, speech: &SpeechSegment) -> Result<(FinalText, Vec<u32>)> {
-        let chunk = Chunk {
-            span: speech.span,
-            samples: speech.samples.clone(),
-            previous: self.told(speech.span.start),
-        };
-        let decoded = decode(&mut self.finals, chunk, &|| false)?;
-        let text = decoded.segments.into_iter().next().map(FinalText::from).unwrap_or_default();
-        Ok((text, decoded.text))
-    }
-
-    /// What a segment that begins at `start` is told of the text before it.
-    fn told(&self, start: SampleIndex) -> Vec<u32> {
-        match &self.previous {
-            Some((end, tokens)) if start - *end <= self.context.gap => {
-                tokens[tokens.len().saturating_sub(self.context.tokens)..].to_vec()
+        let mut chunk = plain(speech.span, speech.samples.clone());
+        if let Some(before) = self.context.before(speech.span) {
+            let language = self.finals.language_of(speech.span, &speech.samples)?;
+            if language == before.language {
+                chunk = before.chunk(speech);
             }
-            _ => Vec::new(),
+            chunk.language = Some(language);
         }
+        let decoded = decode(&mut self.finals, chunk, &|| false)?;
+        let Some(mut segment) = decoded.segments.into_iter().next() else {
+            return Ok((FinalText::default(), Vec::new()));
+        };
+        for word in &mut segment.words {
+            word.span = Span::new(word.span.start.max(speech.span.start), word.span.end.max(speech.span.start));
+        }
+        Ok((FinalText::from(segment), decoded.text))
     }
 }
 
@@ -158,11 +140,8 @@ impl SegmentRecognizer for LiveRecognizer {
             self.growing = Growing { segment: Some(segment), anchor: speech.span.start, ..Growing::default() };
         }
         let anchor = self.growing.anchor.max(speech.span.start);
-        let chunk = Chunk {
-            span: Span::new(anchor, speech.span.end),
-            samples: speech.samples[(anchor - speech.span.start) as usize..].to_vec(),
-            previous: self.told(speech.span.start),
-        };
+        let samples = speech.samples[(anchor - speech.span.start) as usize..].to_vec();
+        let chunk = plain(Span::new(anchor, speech.span.end), samples);
         let long = chunk.span.len() > LONG_PARTIAL;
         self.partials.set_word_times(long);
         let languages = self.finals.languages().clone();
@@ -204,12 +183,12 @@ impl SegmentRecognizer for LiveRecognizer {
             None => self.recognise(speech)?,
         };
         self.growing = Growing::default();
-        self.previous = Some((speech.span.end, tokens));
+        self.context.push(speech, tokens, &text.language);
         Ok(text)
     }
 
     fn reset(&mut self) {
-        self.previous = None;
+        self.context.clear();
         self.growing = Growing::default();
         self.prepared = None;
         self.finals.forget();
@@ -249,6 +228,11 @@ impl From<Segment> for FinalText {
 fn join(words: &[String], language: &str) -> String {
     let separator = if has_spaces(language) { " " } else { "" };
     words.iter().map(|word| word.trim()).collect::<Vec<_>>().join(separator)
+}
+
+/// A chunk of which nothing is known.
+fn plain(span: Span, samples: Vec<f32>) -> Chunk {
+    Chunk { span, samples, previous: Vec::new(), prefix: Vec::new(), language: None }
 }
 
 fn decode(session: &mut Session, chunk: Chunk, stopped: &dyn Fn() -> bool) -> Result<Decoded> {

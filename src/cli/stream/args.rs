@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::asr::live::ContextOptions;
 use crate::asr::{LanguageChoice, Options};
 use crate::cli::model_args::{ModelArgs, Talk};
-use crate::cli::values::{count, language, seconds, unit_interval};
+use crate::cli::values::{count, language, seconds, seconds_or_none, unit_interval};
 use crate::event::StreamStart;
 use crate::output::Progress;
 use crate::time::SampleIndex;
@@ -38,9 +37,9 @@ pub struct HearArgs {
     /// Hypotheses kept while decoding a final; 1 is greedy.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count::<1, 32>, help_heading = "Recognition")]
     beam: usize,
-    /// Tokens of the text before that each segment is decoded after.
-    #[arg(long, value_name = "N", default_value_t = ContextOptions::default().tokens, value_parser = count::<0, 200>, help_heading = "Recognition")]
-    context: usize,
+    /// Speech before a segment that its final is recognised with, in seconds; 0 for none.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds_or_none, help_heading = "Recognition")]
+    context: Duration,
     /// Probability from which a sound is taken for speech.
     #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = unit_interval, help_heading = "Segments")]
     vad_threshold: f32,
@@ -119,8 +118,8 @@ impl HearArgs {
         Options { language, beam: self.beam, ..Options::default() }
     }
 
-    pub(super) fn context(&self) -> ContextOptions {
-        ContextOptions { tokens: self.context, ..ContextOptions::default() }
+    pub(super) fn context(&self) -> Duration {
+        self.context
     }
 
     pub(super) fn backlog(&self) -> Duration {
@@ -157,7 +156,7 @@ impl HearArgs {
             model: self.model.model.clone(),
             languages,
             beam: self.beam,
-            context: self.context,
+            context: self.context.as_secs_f64(),
             vad_threshold: self.vad_threshold,
             min_silence: self.min_silence.as_secs_f64(),
             max_segment: self.max_segment.as_secs_f64(),
@@ -173,7 +172,7 @@ impl HearArgs {
             language: None,
             languages: start.languages.clone(),
             beam: start.beam,
-            context: start.context,
+            context: duration(start.context),
             vad_threshold: start.vad_threshold,
             min_silence: duration(start.min_silence),
             max_segment: duration(start.max_segment),

@@ -1,0 +1,219 @@
+//! The microphone on its real path, from the system's sound server to 16 kHz mono, without hardware: `sound-server.sh`
+//! runs a server whose microphone hears what is played.
+#![cfg(all(feature = "mic", target_os = "linux"))]
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use awaaz::audio::capture::{Capture, CaptureOptions, Captured};
+use awaaz::audio::{AudioInput, AudioStream, DecodeOptions};
+use awaaz::event::GapReason;
+
+const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/audio-fixtures/librivox-0870/audio.flac");
+const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sound-server.sh");
+/// What the script ends with where its packages are missing.
+const NOT_INSTALLED: i32 = 77;
+
+/// Runs a test of this program in a room of its own.
+fn in_room(test: &str, body: fn()) {
+    if std::env::var_os("SOUND_SERVER").is_some() {
+        return body();
+    }
+    let program = std::env::current_exe().unwrap();
+    let status = Command::new(SERVER).arg(program).args([test, "--exact", "--nocapture"]).status().unwrap();
+    if status.code() == Some(NOT_INSTALLED) {
+        println!("skipped: `make setup-sound` installs what this test needs");
+        return;
+    }
+    assert!(status.success(), "{status}");
+}
+
+/// Starts, stops, freezes or thaws the server.
+fn server(order: &str) {
+    assert!(Command::new(SERVER).arg(order).status().unwrap().success(), "{order}");
+}
+
+/// Plays the clip until dropped.
+struct Player(Child);
+
+impl Player {
+    fn start() -> Self {
+        let mut command = Command::new("sh");
+        // The player is told to end with its shell: a shell that is killed takes no child along.
+        let play = "trap 'kill $!; exit' TERM; while :; do paplay \"$0\" & wait $!; done";
+        Self(command.args(["-c", play, CLIP]).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
+}
+
+#[derive(Default)]
+struct Heard {
+    audio: Vec<f32>,
+    lost: u64,
+    overrun: u64,
+    /// How late the samples came, at most.
+    latest: Duration,
+}
+
+impl Heard {
+    fn read_for(&mut self, capture: &mut Capture, time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            match capture.read(Duration::from_millis(50)).unwrap() {
+                Some(Captured::Audio { samples, at }) => {
+                    self.audio.extend(samples);
+                    self.latest = self.latest.max(at.elapsed());
+                }
+                Some(Captured::Gap { samples, reason: GapReason::DeviceLost }) => self.lost += samples,
+                Some(Captured::Gap { samples, reason: GapReason::Overrun }) => self.overrun += samples,
+                None => {}
+            }
+        }
+    }
+
+    /// Reads until a second of sound has come.
+    fn read_until_sound(&mut self, capture: &mut Capture) {
+        let (start, enough) = (Instant::now(), self.audio.len() + 16_000);
+        while self.audio.len() < enough {
+            self.read_for(capture, Duration::from_millis(50));
+            assert!(start.elapsed() < Duration::from_secs(15), "no sound: {:?}", capture.counters());
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        (self.audio.len() as u64 + self.lost + self.overrun) as f64 / 16_000.0
+    }
+
+    fn level(&self) -> f32 {
+        (self.audio.iter().map(|s| s * s).sum::<f32>() / self.audio.len().max(1) as f32).sqrt()
+    }
+}
+
+/// Opens the default device and waits until it delivers: a sink that was idle has rendered silence for a second or two
+/// ahead, and its monitor waits for that.
+fn open() -> Capture {
+    let mut capture = Capture::open(&CaptureOptions::default()).unwrap();
+    Heard::default().read_until_sound(&mut capture);
+    capture
+}
+
+/// The largest correlation of `part` with any stretch of `whole`, 1 where it is found unchanged.
+fn likeness(part: &[f32], whole: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let norm = dot(part, part);
+    let at = |stretch: &[f32]| dot(part, stretch) / (norm * dot(stretch, stretch)).sqrt().max(1e-9);
+    whole.windows(part.len()).map(at).fold(0.0, f32::max)
+}
+
+fn clip() -> Vec<f32> {
+    let mut stream = AudioStream::open(AudioInput::from_arg(CLIP), &DecodeOptions::default()).unwrap();
+    let (mut all, mut block) = (Vec::new(), Vec::new());
+    while stream.read(&mut block).unwrap() > 0 {
+        all.extend_from_slice(&block);
+    }
+    all
+}
+
+#[test]
+fn a_microphone_hears_what_is_played_in_real_time() {
+    in_room("a_microphone_hears_what_is_played_in_real_time", || {
+        let _player = Player::start();
+        let mut capture = open();
+        let mut heard = Heard::default();
+        heard.read_for(&mut capture, Duration::from_secs(4));
+        println!("{:?}, {:?}, latest {:?}", capture.info(), capture.counters(), heard.latest);
+        assert!((heard.seconds() / 4.0 - 1.0).abs() < 0.03, "{} s in 4 s", heard.seconds());
+        assert_eq!(heard.lost + heard.overrun, 0);
+        assert!(heard.level() > 0.005, "level {}", heard.level());
+        let clip = clip();
+        // One of three, for the clip may end within another.
+        let like = heard.audio.chunks_exact(6_000).step_by(3).take(3).map(|part| likeness(part, &clip));
+        let best = like.fold(0.0, f32::max);
+        assert!(best > 0.95, "likeness {best}");
+    });
+}
+
+#[test]
+fn a_server_that_dies_and_returns_is_a_gap() {
+    in_room("a_server_that_dies_and_returns_is_a_gap", || {
+        let mut capture = open();
+        let (start, mut heard) = (Instant::now(), Heard::default());
+        heard.read_for(&mut capture, Duration::from_millis(1000));
+        assert!(heard.lost == 0 && !heard.audio.is_empty());
+        server("stop");
+        heard.read_for(&mut capture, Duration::from_millis(1500));
+        assert!(heard.lost > 0, "the loss is told of while it lasts");
+        server("start");
+        let _player = Player::start();
+        heard.read_until_sound(&mut capture);
+        let elapsed = start.elapsed().as_secs_f64();
+        println!(
+            "{} s of stream in {elapsed} s, {} lost, {:?}",
+            heard.seconds(),
+            heard.lost,
+            capture.counters()
+        );
+        assert!(heard.level() > 0.001, "what is played is heard again");
+        assert!((heard.seconds() - elapsed).abs() < 0.25, "{} s of stream in {elapsed} s", heard.seconds());
+        assert_eq!(capture.counters().reconnects, 1);
+    });
+}
+
+#[test]
+fn a_server_that_hangs_is_a_gap() {
+    in_room("a_server_that_hangs_is_a_gap", || {
+        let mut capture = open();
+        let (start, mut heard) = (Instant::now(), Heard::default());
+        heard.read_for(&mut capture, Duration::from_millis(500));
+        server("freeze");
+        heard.read_for(&mut capture, Duration::from_millis(2000));
+        let lost = heard.lost;
+        server("thaw");
+        heard.read_until_sound(&mut capture);
+        let elapsed = start.elapsed().as_secs_f64();
+        println!(
+            "{} s of stream in {elapsed} s, {} lost, {:?}",
+            heard.seconds(),
+            heard.lost,
+            capture.counters()
+        );
+        assert!(lost > 0, "the loss is told of while it lasts");
+        assert!((heard.seconds() - elapsed).abs() < 0.25, "{} s of stream in {elapsed} s", heard.seconds());
+    });
+}
+
+#[test]
+fn devices_are_listed() {
+    in_room("devices_are_listed", || {
+        let output = Command::new(env!("CARGO_BIN_EXE_awaaz")).arg("devices").output().unwrap();
+        let table = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && table.lines().any(|line| line.starts_with("* ")), "{table}");
+        let output = Command::new(env!("CARGO_BIN_EXE_awaaz")).args(["devices", "--json"]).output().unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json[0]["is_default"], true);
+        assert!(json[0]["rate"].as_u64() >= Some(8_000), "{json}");
+    });
+}
+
+#[test]
+fn where_nothing_can_be_heard_one_line_says_what_to_do() {
+    in_room("where_nothing_can_be_heard_one_line_says_what_to_do", || {
+        server("stop");
+        let output = Command::new(env!("CARGO_BIN_EXE_awaaz")).arg("devices").output().unwrap();
+        if output.status.success() {
+            println!("skipped: this machine has a sound card");
+            return;
+        }
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(told.lines().count() == 1 && told.contains("connect a microphone"), "{told}");
+        let told = Capture::open(&CaptureOptions::default()).err().map(|error| error.to_string());
+        assert!(told.as_deref().is_some_and(|told| told.starts_with("default input device: ")), "{told:?}");
+    });
+}
