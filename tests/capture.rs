@@ -6,8 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use awaaz::audio::capture::{Capture, CaptureOptions, Captured};
-use awaaz::audio::{AudioInput, AudioStream, DecodeOptions};
+use awaaz::audio::{AudioInput, AudioStream, DecodeOptions, WavRecorder};
 use awaaz::event::GapReason;
+use awaaz::pipeline::{Microphone, Recording, Sound, Source, SourceStep, Tap};
 
 const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/audio-fixtures/librivox-0870/audio.flac");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sound-server.sh");
@@ -59,6 +60,8 @@ struct Heard {
     overrun: u64,
     /// How late the samples came, at most.
     latest: Duration,
+    /// When the last of them was captured.
+    last: Option<Instant>,
 }
 
 impl Heard {
@@ -69,12 +72,19 @@ impl Heard {
                 Some(Captured::Audio { samples, at }) => {
                     self.audio.extend(samples);
                     self.latest = self.latest.max(at.elapsed());
+                    self.last = Some(at);
                 }
                 Some(Captured::Gap { samples, reason: GapReason::DeviceLost }) => self.lost += samples,
                 Some(Captured::Gap { samples, reason: GapReason::Overrun }) => self.overrun += samples,
                 None => {}
             }
         }
+    }
+
+    /// Reads for some time; when the last sample was captured.
+    fn last_after(&mut self, capture: &mut Capture, time: Duration) -> Instant {
+        self.read_for(capture, time);
+        self.last.unwrap()
     }
 
     /// Reads until a second of sound has come.
@@ -185,6 +195,60 @@ fn a_server_that_hangs_is_a_gap() {
         );
         assert!(lost > 0, "the loss is told of while it lasts");
         assert!((heard.seconds() - elapsed).abs() < 0.25, "{} s of stream in {elapsed} s", heard.seconds());
+    });
+}
+
+#[test]
+fn what_a_slow_stream_misses_is_silence_in_its_recording() {
+    in_room("what_a_slow_stream_misses_is_silence_in_its_recording", || {
+        // Once heard, a device that is heard again delivers at once.
+        let _first = open();
+        let options = CaptureOptions { ring: Duration::from_millis(300), ..CaptureOptions::default() };
+        let mut microphone = Microphone::new(Capture::open(&options).unwrap());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut recording = Recording::new(WavRecorder::create(file.path()).unwrap());
+        let (start, mut position, mut missing) = (Instant::now(), 0, 0);
+        for stall in [Duration::from_secs(1), Duration::ZERO] {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(1) {
+                let SourceStep::Sound(sound) = microphone.next().unwrap() else { continue };
+                recording.write(&sound).unwrap();
+                match sound {
+                    Sound::Block { samples, .. } => position += samples.len() as u64,
+                    Sound::Gap { samples, reason } => {
+                        assert_eq!(reason, GapReason::Overrun);
+                        missing += samples;
+                    }
+                    Sound::Marker(_) => {}
+                }
+            }
+            std::thread::sleep(stall);
+        }
+        let elapsed = start.elapsed().as_secs_f64();
+        recording.finish().unwrap();
+        let recorded = hound::WavReader::open(file.path()).unwrap().duration();
+        println!("{recorded} samples in {elapsed} s, {missing} missing, {:?}", microphone.warnings());
+        assert_eq!(u64::from(recorded), position + missing);
+        assert!((f64::from(recorded) / 16_000.0 - elapsed).abs() < 0.15);
+        assert!((0.5..0.9).contains(&(missing as f64 / 16_000.0)), "0.7 s of 1 s do not fit");
+        assert!(microphone.warnings()[0].ends_with("overruns: 1"), "{:?}", microphone.warnings());
+    });
+}
+
+#[test]
+fn the_drift_of_the_device_is_told() {
+    in_room("the_drift_of_the_device_is_told", || {
+        let mut capture = open();
+        let mut heard = Heard::default();
+        let first = heard.last_after(&mut capture, Duration::from_millis(100));
+        heard.audio.clear();
+        let last = heard.last_after(&mut capture, Duration::from_secs(13));
+        let passed = last.duration_since(first).as_secs_f64();
+        let rough = (heard.seconds() / passed - 1.0) * 1e6;
+        let drift = capture.drift_ppm().unwrap();
+        println!("{drift:.1} ppm, by the first and the last sample {rough:.1} ppm");
+        // The server rounds each block down to whole microseconds, so its microphone is some 100 ppm fast.
+        assert!(drift.abs() < 500.0 && (drift - rough).abs() < 400.0, "{drift:.1} ppm, {rough:.1} ppm");
     });
 }
 

@@ -25,7 +25,7 @@ serve() {
             for _ in {1..100}; do pactl info > /dev/null 2>&1 || break; sleep 0.05; done
             ;;
         freeze) kill -STOP "$(cat "$XDG_RUNTIME_DIR/pulse/pid")" ;;
-        thaw) kill -CONT "$(cat "$XDG_RUNTIME_DIR/pulse/pid")" 2> /dev/null || true ;;
+        thaw) kill -CONT "$(cat "$XDG_RUNTIME_DIR/pulse/pid" 2> /dev/null)" 2> /dev/null || true ;;
         *) echo "usage, inside: \$SOUND_SERVER start | stop | freeze | thaw" >&2; exit 64 ;;
     esac
 }

@@ -40,10 +40,13 @@ impl Source for Microphone {
         let counters = self.capture.counters();
         let mut warnings = Vec::new();
         if counters.overruns > 0 {
-            warnings.push(format!("{} frames were lost in {} overruns", counters.lost, counters.overruns));
+            warnings.push(format!(
+                "{} frames of the device were lost; overruns: {}",
+                counters.lost, counters.overruns
+            ));
         }
         if counters.reconnects > 0 {
-            warnings.push(format!("the device was lost and opened again {} times", counters.reconnects));
+            warnings.push(format!("the device was lost; opened again: {}", counters.reconnects));
         }
         warnings
     }

@@ -17,6 +17,9 @@ use crate::{Error, Result};
 const CALLBACKS_PER_SECOND: u32 = 100;
 /// Rates that are looked for among those of a device.
 const RATES: [u32; 10] = [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000];
+/// ALSA's devices that are no microphones: one is always silent, the other starts a server and writes to stderr. They
+/// are neither listed nor meant by a part of their name.
+const NO_MICROPHONES: [&str; 2] = ["null", "jack"];
 /// How long the system may take to make a stream.
 const BUILD: Duration = Duration::from_secs(5);
 
@@ -61,7 +64,7 @@ pub fn devices() -> Result<Vec<InputDevice>> {
     let host = cpal::default_host();
     let default = host.default_input_device();
     let default_id = default.as_ref().and_then(id);
-    let all = host.devices().into_iter().flatten();
+    let all = host.devices().into_iter().flatten().filter(is_microphone);
     let mut found: Vec<InputDevice> = Vec::new();
     for device in default.into_iter().chain(all) {
         let Some(described) = describe(&device, default_id.as_deref()) else { continue };
@@ -80,6 +83,10 @@ const NO_DEVICE: &str = if cfg!(target_os = "linux") {
 
 fn id(device: &cpal::Device) -> Option<String> {
     device.id().ok().map(|id| id.id().to_owned())
+}
+
+fn is_microphone(device: &cpal::Device) -> bool {
+    id(device).is_some_and(|id| !NO_MICROPHONES.contains(&id.as_str()))
 }
 
 /// What can be said of a device; none where it cannot be heard.
@@ -110,11 +117,11 @@ fn choose_config(device: &cpal::Device) -> Result<cpal::SupportedStreamConfig, S
     if let Ok(config) = &own
         && usable(config)
     {
-        return Ok(config.clone());
+        return Ok(*config);
     }
     let offered = device.supported_input_configs().map_err(|error| reason(&error))?;
     let fitting = offered
-        .filter_map(|range| RATES.iter().rev().find_map(|&rate| range.clone().try_with_sample_rate(rate)))
+        .filter_map(|range| RATES.iter().rev().find_map(|&rate| range.try_with_sample_rate(rate)))
         .find(usable);
     match (fitting, own) {
         (Some(config), _) => Ok(config),
@@ -180,7 +187,9 @@ fn find(wanted: Option<&str>) -> Result<cpal::Device> {
     let lower = wanted.to_lowercase();
     let names = |device: &cpal::Device| [Some(device.to_string()), id(device)].into_iter().flatten();
     let exact = all.iter().filter(|device| names(device).any(|name| name == wanted));
-    let part = all.iter().filter(|device| names(device).any(|name| name.to_lowercase().contains(&lower)));
+    let part = all.iter().filter(|device| {
+        is_microphone(device) && names(device).any(|name| name.to_lowercase().contains(&lower))
+    });
     exact.chain(part).find(|device| choose_config(device).is_ok()).cloned().ok_or_else(|| {
         Error::device(wanted, "there is no input device of that name; `awaaz devices` lists those there are")
     })

@@ -296,7 +296,7 @@ mod tests {
                 Piece::Clock(_) => {}
                 Piece::Lost(frames) => *position += frames,
                 Piece::Frames(frames) => {
-                    for frame in samples.drain(..).collect::<Vec<_>>().chunks(reader.channels) {
+                    for frame in std::mem::take(&mut samples).chunks(reader.channels) {
                         heard.push((*position, frame[0]));
                         *position += 1;
                     }
