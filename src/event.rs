@@ -127,6 +127,8 @@ pub struct StreamStart {
     pub languages: Vec<String>,
     /// Hypotheses kept while decoding; 1 is greedy search.
     pub beam: usize,
+    /// Temperatures tried in turn until the text of a final is good.
+    pub temperatures: Vec<f32>,
     /// Seconds of speech before a segment that its final is recognised with, at most.
     pub context: f64,
     /// Probability from which a frame is speech.

@@ -168,7 +168,8 @@ fn errors(events: &[Event]) -> Vec<String> {
 
 #[test]
 fn every_stream_begins_and_ends_and_says_what_was_in_it() {
-    let (outcome, events) = run(SourcePace::Batch, pieces(vec![block(&two_sentences())]), Scripted::default());
+    let (outcome, events) =
+        run(SourcePace::Batch, pieces(vec![block(&two_sentences())]), Scripted::default());
     assert_eq!(outcome.status, EndStatus::Finished);
     assert_eq!(outcome.troubles, []);
     assert!(matches!(events[0].kind, EventKind::StreamStart(_)));
@@ -234,7 +235,9 @@ fn a_marker_comes_after_all_that_was_said_before_it() {
     ];
     let (_, events) = run(SourcePace::Batch, pieces(marked), Scripted::default());
     let position = |name: &str| {
-        events.iter().position(|event| matches!(&event.kind, EventKind::Marker { name: found } if found == name))
+        events
+            .iter()
+            .position(|event| matches!(&event.kind, EventKind::Marker { name: found } if found == name))
     };
     let (here, end) = (position("here").unwrap(), position("end").unwrap());
     assert_eq!(events[here].t0, middle as f64 / 16_000.0);
@@ -266,6 +269,10 @@ fn a_long_gap_ends_speech_and_a_short_one_does_not_and_both_stay_in_the_clock() 
     assert_eq!(long.last().unwrap().t1, (samples.len() as u64 + day) as f64 / 16_000.0);
     let Some(EventKind::StreamEnd { totals, .. }) = long.last().map(|event| &event.kind) else { panic!() };
     assert_eq!((totals.gaps, totals.missing), (1, 86_400.0));
+    // A gap at the end counts too.
+    let gap = Sound::Gap { samples: day, reason: GapReason::DeviceLost };
+    let (_, ended) = run(SourcePace::Batch, pieces(vec![block(&samples), gap]), Scripted::default());
+    assert_eq!(ended.last().unwrap().t1, (samples.len() as u64 + day) as f64 / 16_000.0);
     // After a day the clock is still right to the sample.
     let last = finals(&long).last().copied().cloned().unwrap();
     let sample = last.t0 * 16_000.0;
@@ -297,7 +304,10 @@ fn a_backlog_beyond_the_bound_is_an_error_event() {
     let (outcome, events) = run_with(live, pieces(sound), slow, Vec::new());
     assert_eq!(outcome.status, EndStatus::Finished);
     let errors = errors(&events);
-    assert!(!errors.is_empty() && errors.iter().all(|error| error.contains("fell too far behind")), "{errors:?}");
+    assert!(
+        !errors.is_empty() && errors.iter().all(|error| error.contains("fell too far behind")),
+        "{errors:?}"
+    );
     let segments = events.iter().filter(|event| matches!(event.kind, EventKind::SpeechEnd { .. })).count();
     assert_eq!(finals(&events).len() + errors.len(), segments);
 }
@@ -465,7 +475,10 @@ fn four_hours_need_no_more_memory_than_ten_minutes() {
     };
     let outcome = stream.run(&Arc::new(AtomicBool::new(false))).unwrap();
     let (first, last) = (at_first.lock().unwrap().unwrap(), resident().unwrap());
-    println!("{first} kB after ten minutes, {last} kB after four hours, {} segments", outcome.totals.segments);
+    println!(
+        "{first} kB after ten minutes, {last} kB after four hours, {} segments",
+        outcome.totals.segments
+    );
     assert!(outcome.totals.segments > 1000);
     // Other tests run beside this one and need memory too.
     assert!(last < first + 40_000, "{first} kB grew to {last} kB");

@@ -17,8 +17,8 @@ use super::rules::Timestamps;
 use super::tokenizer::Tokenizer;
 use super::transcript::Task;
 use super::{segments, sentences, word_times};
-use crate::time::Span;
 use crate::models::whisper::{CrossCache, DecoderState, Input, Workspace};
+use crate::time::Span;
 use crate::{Error, Result};
 
 /// Who hears of results.

@@ -55,7 +55,13 @@ impl ChunkSource for Windows<'_> {
         let samples = self.pending[..self.pending.len().min(MAX_CHUNK)].to_vec();
         self.waiting = true;
         let span = Span::new(self.start, self.start + samples.len() as u64);
-        Ok(Next::Chunk(Chunk { span, samples, previous: self.previous.clone(), prefix: Vec::new(), language: None }))
+        Ok(Next::Chunk(Chunk {
+            span,
+            samples,
+            previous: self.previous.clone(),
+            prefix: Vec::new(),
+            language: None,
+        }))
     }
 
     fn done(&mut self, decoded: &Decoded) {

@@ -75,7 +75,10 @@ pub fn align(
         segment.words = split_words(&text, tokenizer, &segment.language)
             .into_iter()
             .map(|range| Word {
-                span: Span::new(at(prefix + first + range.start), at(prefix + first + range.end).min(job.chunk.span.end)),
+                span: Span::new(
+                    at(prefix + first + range.start),
+                    at(prefix + first + range.end).min(job.chunk.span.end),
+                ),
                 probability: mean(
                     probabilities.get(first + range.start..first + range.end).unwrap_or_default(),
                 ),

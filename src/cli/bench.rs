@@ -12,7 +12,7 @@ use super::Exit;
 use super::input_args::InputArgs;
 use super::inputs::expand;
 use super::stop::Stop;
-use super::stream::{Heard, HearArgs, Listener};
+use super::stream::{HearArgs, Heard, Listener};
 use super::values::seconds;
 use crate::asr::{AudioSource, Observer, Recognizer, Segment, WhisperRecognizer};
 use crate::audio::AudioStream;
@@ -190,7 +190,11 @@ impl Figures {
             self.seconds, self.speech, self.segments, self.words
         );
         text.extend(self.paths.iter().map(row));
-        text.extend(self.stages.iter().map(|stage| row(&Latency { name: format!("stage: {}", stage.name), ..stage.clone() })));
+        text.extend(
+            self.stages
+                .iter()
+                .map(|stage| row(&Latency { name: format!("stage: {}", stage.name), ..stage.clone() })),
+        );
         text += &format!(
             "\nrecogniser at work {} of the time; {:.2} cores busy; {} partials superseded\n\
              words unlike those of `awaaz transcribe`: {}\n",

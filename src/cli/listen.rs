@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
 use super::Exit;
 use super::moderate::{judge, summary};
 use super::stop::Stop;
-use super::stream::{Heard, HearArgs, Listener};
+use super::stream::{HearArgs, Heard, Listener};
 use crate::audio::capture::{Capture, CaptureOptions};
 use crate::audio::{Channel, WavRecorder};
 use crate::pipeline::{Microphone, Recording, Sound, Source, SourcePace, SourceStep, Tap};
@@ -52,12 +53,13 @@ pub fn run(args: &ListenArgs) -> Result<Exit> {
         channel: args.channel.map_or(Channel::Mix, Channel::Only),
         ..CaptureOptions::default()
     };
-    let recorder = args.record.as_ref().map(WavRecorder::create).transpose()?;
     let stop = Stop::on_signals()?;
     // A microphone that is not there is told of before a model is fetched; it is opened once the model is ready.
     drop(Capture::open(&options)?);
+    let recorder = args.record.as_ref().map(WavRecorder::create).transpose()?;
     let listener = Listener::load(&args.hear, &stop)?;
-    let sinks = listener.sinks(HearArgs::live_output(), "microphone")?;
+    let stream = unique_name();
+    let sinks = listener.sinks(HearArgs::live_output(), &stream)?;
     let recognizer = listener.recognizer()?;
     let capture = Capture::open(&options)?;
     let name = capture.info().name.clone();
@@ -72,8 +74,14 @@ pub fn run(args: &ListenArgs) -> Result<Exit> {
     };
     let mut progress = args.hear.progress();
     progress.say(&format!("listening to {name}; Ctrl-C ends it"));
-    let heard =
-        Heard { name: "microphone".into(), origin: name.clone(), source, pace: SourcePace::Live, channel: args.channel, taps };
+    let heard = Heard {
+        name: stream,
+        origin: name.clone(),
+        source,
+        pace: SourcePace::Live,
+        channel: args.channel,
+        taps,
+    };
     let outcome = listener.hear_with(recognizer, heard, sinks)?;
     for warning in &outcome.warnings {
         progress.error(&format!("warning: {name}: {warning}"));
@@ -84,6 +92,12 @@ pub fn run(args: &ListenArgs) -> Result<Exit> {
         Err(Error::Interrupted) => Ok(Exit::Success),
         judged => judged.map(|()| Exit::Success),
     }
+}
+
+/// A name that no other run has: receivers tell events that come twice by the stream's name.
+fn unique_name() -> String {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("microphone-{}", since_1970.as_secs())
 }
 
 /// A source with its samples rounded to the 16 bits that a recording keeps, so that the recording is what was heard.

@@ -10,7 +10,7 @@ use super::Exit;
 use super::input_args::InputArgs;
 use super::inputs::{Input, expand};
 use super::stop::Stop;
-use super::stream::{Heard, HearArgs, Listener, StreamOutput};
+use super::stream::{HearArgs, Heard, Listener, StreamOutput};
 use crate::audio::AudioStream;
 use crate::event::EndStatus;
 use crate::output::{Progress, pace};

@@ -10,7 +10,7 @@ use clap::Args;
 use super::Exit;
 use super::model_args::ModelArgs;
 use super::stop::Stop;
-use super::stream::{Heard, HearArgs, Listener};
+use super::stream::{HearArgs, Heard, Listener};
 use crate::asr::AudioSource;
 use crate::audio::{AudioInput, AudioStream, Channel, DecodeOptions};
 use crate::event::{Event, EventKind, StreamStart};
@@ -123,7 +123,9 @@ impl Recording {
         let cue = |event: &Event| {
             let (start, end) = (SampleIndex::from_seconds(event.t0), SampleIndex::from_seconds(event.t1));
             match &event.kind {
-                EventKind::Gap { reason } => Some((start, Sound::Gap { samples: end - start, reason: *reason })),
+                EventKind::Gap { reason } => {
+                    Some((start, Sound::Gap { samples: end - start, reason: *reason }))
+                }
                 EventKind::Marker { name } => Some((start, Sound::Marker(name.clone()))),
                 _ => None,
             }
@@ -143,11 +145,7 @@ fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, Event> {
             SpeechStart { .. } | SpeechEnd { .. } | Final { .. } | Gap { .. } | Marker { .. }
         )
     };
-    events
-        .into_iter()
-        .filter(compared)
-        .map(|event| (event.id.clone(), event.without_compute()))
-        .collect()
+    events.into_iter().filter(compared).map(|event| (event.id.clone(), event.without_compute())).collect()
 }
 
 /// Writes where the two differ.

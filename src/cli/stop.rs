@@ -21,6 +21,8 @@ impl Stop {
         let asked = stop.clone();
         let handler = move || {
             if asked.request() {
+                #[cfg(feature = "view")]
+                crate::output::view::restore();
                 std::process::exit(Exit::Interrupted.code().into());
             }
             let _ = writeln!(std::io::stderr(), "\nstopping; once more stops at once");

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Stage;
 use super::instruments::Instruments;
 use super::source::Sound;
 use super::work::{Utterance, Work};
-use super::Stage;
 use crate::Result;
 use crate::event::{Compute, Draft, EndReason, EventKind};
 use crate::time::{SampleIndex, Span};
@@ -81,7 +81,9 @@ impl Hear {
         }
         self.segmenter.skip(samples, &mut self.heard);
         self.report(output);
-        self.clock = CaptureClock { position: self.segmenter.position(), at: None };
+        let position = self.segmenter.position();
+        self.instruments.heard(position, &[], 0.0);
+        self.clock = CaptureClock { position, at: None };
     }
 
     /// Turns what was heard into events and work.

@@ -62,7 +62,9 @@ mod tests {
         }
         let report = percentiles.report();
         assert_eq!(report.count, 1000);
-        for (found, expected) in [(report.p50, 0.5), (report.p95, 0.95), (report.p99, 0.99), (report.max, 1.0)] {
+        for (found, expected) in
+            [(report.p50, 0.5), (report.p95, 0.95), (report.p99, 0.99), (report.max, 1.0)]
+        {
             assert!((found - expected).abs() < 0.002, "{found} is not {expected}");
         }
         percentiles.add(Duration::from_secs(1_000_000));

@@ -318,7 +318,8 @@ mod tests {
         let bound = Bound { items: 1, samples: u64::MAX };
         let (sender, mut receiver) = link("test", bound, Policy::Block);
         std::thread::scope(|scope| {
-            let sending = scope.spawn(move || (0..50).map(|i| sender.send(Work::Final(i))).all(|sent| sent.is_ok()));
+            let sending =
+                scope.spawn(move || (0..50).map(|i| sender.send(Work::Final(i))).all(|sent| sent.is_ok()));
             for i in 0..50 {
                 assert_eq!(receiver.recv(), Some(Work::Final(i)));
             }

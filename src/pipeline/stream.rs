@@ -8,8 +8,8 @@
 //! Each box is a thread, each arrow a bounded link. A source that ends, or is stopped, ends what is behind it, in order:
 //! each stage works off what it was sent before it ends itself.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
@@ -127,7 +127,8 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
         let instruments = Arc::new(Instruments::default());
         let mut links: Vec<Arc<Counters>> = Vec::new();
 
-        let (to_recognise, work) = link("hear to recognise", work_bound(&options), refuse_if_live(options.pace));
+        let (to_recognise, work) =
+            link("hear to recognise", work_bound(&options), refuse_if_live(options.pace));
         let backlog = to_recognise.counters();
 
         let mut outlets = Crew::default();
@@ -153,7 +154,15 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
         let source_end = Arc::new(Mutex::new(SourceEnd::default()));
 
         start_recognise(&mut crew, recognise, work, meters[1].clone(), to_publish.clone())?;
-        start_hear(&mut crew, hear, sound, meters[0].clone(), to_recognise, to_publish.clone(), &instruments)?;
+        start_hear(
+            &mut crew,
+            hear,
+            sound,
+            meters[0].clone(),
+            to_recognise,
+            to_publish.clone(),
+            &instruments,
+        )?;
         start_source(&mut crew, source, to_hear, taps, Arc::clone(stop), Arc::clone(&source_end))?;
         drop(to_publish);
 
@@ -364,7 +373,8 @@ fn refused(work: &Work, instruments: &Instruments) -> Draft {
         Work::Final(utterance, _) => (utterance.speech.span, format!("segment {}", utterance.segment)),
         _ => (Span::new(instruments.position(), instruments.position()), "a mark".to_owned()),
     };
-    let message = format!("fell too far behind: {what} is not transcribed; use a smaller model or more threads");
+    let message =
+        format!("fell too far behind: {what} is not transcribed; use a smaller model or more threads");
     Draft::new(span, EventKind::Error { stage: "recognise".into(), message })
 }
 

@@ -208,10 +208,7 @@ impl Cutter {
             match *event {
                 SpeechEvent::Start(start) => {
                     let start = self.base + start.0;
-                    heard.push(Heard::Start {
-                        segment: self.segment,
-                        span: Span::new(start, self.position),
-                    });
+                    heard.push(Heard::Start { segment: self.segment, span: Span::new(start, self.position) });
                     self.open = Some(start);
                     self.shown = start;
                 }
@@ -257,7 +254,10 @@ impl Cutter {
 
     fn speech(&self, span: Span) -> SpeechSegment {
         let first = (span.start - self.audio_start) as usize;
-        SpeechSegment { span, samples: self.audio.range(first..first + span.len() as usize).copied().collect() }
+        SpeechSegment {
+            span,
+            samples: self.audio.range(first..first + span.len() as usize).copied().collect(),
+        }
     }
 
     /// Drops the sound that no segment can need any more.
@@ -310,7 +310,8 @@ mod tests {
 
     #[test]
     fn a_short_pause_is_told_and_forgotten() {
-        let heard = run(&LiveOptions::default(), &runs(&[(40, 0.9), (8, 0.0), (40, 0.9), (8, 0.0), (20, 0.9)]));
+        let heard =
+            run(&LiveOptions::default(), &runs(&[(40, 0.9), (8, 0.0), (40, 0.9), (8, 0.0), (20, 0.9)]));
         let pauses = heard.iter().filter(|heard| matches!(heard, Heard::Pause { .. })).count();
         let ends = heard.iter().filter(|heard| matches!(heard, Heard::End { .. })).count();
         assert_eq!((pauses, ends), (2, 1));

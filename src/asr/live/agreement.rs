@@ -53,10 +53,7 @@ pub fn same(a: &str, b: &str) -> bool {
 /// How many of `words` there are before the second round of a repetition that they end in.
 fn before_repetition(words: &[String]) -> usize {
     let repeated = |length: &usize| {
-        (*length..words.len())
-            .rev()
-            .take_while(|&i| same(&words[i], &words[i - length]))
-            .count()
+        (*length..words.len()).rev().take_while(|&i| same(&words[i], &words[i - length])).count()
     };
     (1..=LONGEST_PHRASE.min(words.len()))
         .filter_map(|length| Some(repeated(&length)).filter(|&repeated| repeated >= length))

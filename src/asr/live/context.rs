@@ -1,4 +1,4 @@
-//! What was said before a segment, with its sound: a network hears a segment better after what it follows.
+//! What was said before a segment, with its sound: a network hears a short segment better after what it follows.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::vad::SpeechSegment;
 const LONGEST_GAP: u64 = 3 * 16_000;
 /// Samples of silence that stand for the gap between two segments, at most: 0.5 s.
 const KEPT_GAP: u64 = 8_000;
-/// Samples of a segment and what is before it, at most: 29 s.
-const LONGEST: u64 = 29 * 16_000;
+/// Samples from which a segment is long enough to be understood alone: 6 s.
+const LONG: u64 = 6 * 16_000;
 
 /// The last segments, as many as are of use.
 pub struct Context {
-    /// Samples of speech at most.
+    /// Samples of a segment and what is before it, at most.
     bound: u64,
     segments: VecDeque<Said>,
 }
@@ -36,7 +36,7 @@ pub struct Before<'a> {
 }
 
 impl Context {
-    /// Keeps at most `bound` of speech.
+    /// Makes segments no longer than `bound` with what is before them.
     pub fn new(bound: Duration) -> Self {
         Self { bound: SampleIndex::from_seconds(bound.as_secs_f64()).0, segments: VecDeque::new() }
     }
@@ -48,7 +48,8 @@ impl Context {
             return self.segments.clear();
         }
         self.segments.push_back(Said { speech: speech.clone(), tokens, language: language.to_owned() });
-        let length = |segments: &VecDeque<Said>| segments.iter().map(|said| said.speech.span.len()).sum::<u64>();
+        let length =
+            |segments: &VecDeque<Said>| segments.iter().map(|said| said.speech.span.len()).sum::<u64>();
         while length(&self.segments) > self.bound {
             self.segments.pop_front();
         }
@@ -59,10 +60,13 @@ impl Context {
         self.segments.clear();
     }
 
-    /// The segments that the one at `span` follows on: those of the last one's language, without long gaps.
+    /// The segments that a short one at `span` follows on: those of the last one's language, without long gaps.
     pub fn before(&self, span: Span) -> Option<Before<'_>> {
+        if span.len() >= LONG {
+            return None;
+        }
         let language = self.segments.back()?.language.as_str();
-        let (mut start, mut left) = (span.start, LONGEST.saturating_sub(span.len()));
+        let (mut start, mut left) = (span.start, self.bound.saturating_sub(span.len()));
         let mut segments: Vec<&Said> = Vec::new();
         for said in self.segments.iter().rev() {
             let needed = said.speech.span.len() + KEPT_GAP;
@@ -127,7 +131,10 @@ mod tests {
         assert_eq!(chunk.span.end, next.span.end);
         // The sound of the segment itself lies where it is in the stream.
         let at = |sample: u64| chunk.samples[(SampleIndex(sample) - chunk.span.start) as usize];
-        assert_eq!((at(next.span.start.0), at(next.span.end.0 - 1)), (next.samples[0], next.span.end.0 as f32 - 1.0));
+        assert_eq!(
+            (at(next.span.start.0), at(next.span.end.0 - 1)),
+            (next.samples[0], next.span.end.0 as f32 - 1.0)
+        );
         // The silence between is short.
         assert_eq!(chunk.span.len(), second + 8_000 + second + 100 + next.span.len());
 

@@ -114,19 +114,37 @@ impl LiveRecognizer {
         if let Some(before) = self.context.before(speech.span) {
             let language = self.finals.language_of(speech.span, &speech.samples)?;
             if language == before.language {
-                chunk = before.chunk(speech);
+                let decoded = decode(&mut self.finals, before.chunk(speech), &|| false)?;
+                if is_plausible(&decoded, speech.span) {
+                    return Ok(outcome(decoded, speech.span));
+                }
             }
             chunk.language = Some(language);
         }
-        let decoded = decode(&mut self.finals, chunk, &|| false)?;
-        let Some(mut segment) = decoded.segments.into_iter().next() else {
-            return Ok((FinalText::default(), Vec::new()));
-        };
-        for word in &mut segment.words {
-            word.span = Span::new(word.span.start.max(speech.span.start), word.span.end.max(speech.span.start));
-        }
-        Ok((FinalText::from(segment), decoded.text))
+        Ok(outcome(decode(&mut self.finals, chunk, &|| false)?, speech.span))
     }
+}
+
+/// Whether so much can have been said in so little time. After known text a network may go on with text of its own.
+fn is_plausible(decoded: &Decoded, span: Span) -> bool {
+    /// Fast speakers reach 20.
+    const CHARACTERS_A_SECOND: f64 = 25.0;
+    let text = |segment: &Segment| segment.text.chars().count();
+    let characters: usize = decoded.segments.iter().map(text).sum();
+    characters > 0
+        && characters as f64 <= CHARACTERS_A_SECOND * span.seconds()
+        && decoded.segments.iter().all(|segment| segment.temperature == 0.0)
+}
+
+/// The final text of the segment at `span`, and its tokens.
+fn outcome(decoded: Decoded, span: Span) -> (FinalText, Vec<u32>) {
+    let Some(mut segment) = decoded.segments.into_iter().next() else {
+        return (FinalText::default(), Vec::new());
+    };
+    for word in &mut segment.words {
+        word.span = Span::new(word.span.start.max(span.start), word.span.end.max(span.start));
+    }
+    (FinalText::from(segment), decoded.text)
 }
 
 impl SegmentRecognizer for LiveRecognizer {
@@ -137,7 +155,8 @@ impl SegmentRecognizer for LiveRecognizer {
         stopped: &dyn Fn() -> bool,
     ) -> Result<Option<PartialText>> {
         if self.growing.segment != Some(segment) {
-            self.growing = Growing { segment: Some(segment), anchor: speech.span.start, ..Growing::default() };
+            self.growing =
+                Growing { segment: Some(segment), anchor: speech.span.start, ..Growing::default() };
         }
         let anchor = self.growing.anchor.max(speech.span.start);
         let samples = speech.samples[(anchor - speech.span.start) as usize..].to_vec();

@@ -37,6 +37,16 @@ pub struct HearArgs {
     /// Hypotheses kept while decoding a final; 1 is greedy.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count::<1, 32>, help_heading = "Recognition")]
     beam: usize,
+    /// Temperatures tried in turn until the text of a final is good; each costs time.
+    #[arg(
+        long,
+        value_name = "T,...",
+        value_delimiter = ',',
+        value_parser = unit_interval,
+        default_value = "0",
+        help_heading = "Recognition"
+    )]
+    temperature: Vec<f32>,
     /// Speech before a segment that its final is recognised with, in seconds; 0 for none.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds_or_none, help_heading = "Recognition")]
     context: Duration,
@@ -115,7 +125,7 @@ impl HearArgs {
             (None, []) => LanguageChoice::Detect,
             (None, several) => LanguageChoice::Among(several.to_vec()),
         };
-        Options { language, beam: self.beam, ..Options::default() }
+        Options { language, beam: self.beam, temperatures: self.temperature.clone(), ..Options::default() }
     }
 
     pub(super) fn context(&self) -> Duration {
@@ -156,6 +166,7 @@ impl HearArgs {
             model: self.model.model.clone(),
             languages,
             beam: self.beam,
+            temperatures: self.temperature.clone(),
             context: self.context.as_secs_f64(),
             vad_threshold: self.vad_threshold,
             min_silence: self.min_silence.as_secs_f64(),
@@ -172,6 +183,7 @@ impl HearArgs {
             language: None,
             languages: start.languages.clone(),
             beam: start.beam,
+            temperature: start.temperatures.clone(),
             context: duration(start.context),
             vad_threshold: start.vad_threshold,
             min_silence: duration(start.min_silence),

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 
 use crate::Result;
 use crate::asr::{Chunking, LanguageChoice, Options, Task};
