@@ -1,10 +1,12 @@
-//! Awaaz hears speech and answers at once: any audio file in, a transcript out, offline, on a CPU.
+//! Awaaz hears speech and answers at once: a microphone or any audio file in, a transcript out, offline, on a CPU.
 //!
 //! The modules, from the edge of the machine inwards:
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`audio`] | decodes files and streams, resamples to 16 kHz mono |
+//! | [`event`] | what a live stream says |
+//! | [`pipeline`] | threads and links of a live stream, from source to sinks |
+//! | [`audio`] | captures microphones, decodes files and streams, resamples to 16 kHz mono |
 //! | [`vad`] | finds speech (Silero) and cuts it into segments |
 //! | [`dsp`] | log-mel spectrograms |
 //! | [`compute`] | the fast layers that networks are made of |

@@ -14,6 +14,7 @@ mod latency;
 mod link;
 #[cfg(feature = "mic")]
 mod microphone;
+mod outlets;
 mod publish;
 mod recognise;
 mod record;
@@ -29,9 +30,10 @@ pub use latency::Percentiles;
 pub use link::{Bound, Counters, Item, NotSent, Policy, Receiver, Sender, link};
 #[cfg(feature = "mic")]
 pub use microphone::Microphone;
+pub use outlets::Tap;
 pub use record::Recording;
 pub use sink::{EventSink, Gauges};
 pub use source::{Paced, Recorded, Sound, Source, SourceStep};
 pub use stage::Stage;
-pub use stream::{Outcome, SourcePace, Stream, StreamOptions, Tap};
+pub use stream::{Outcome, SourcePace, Stream, StreamOptions};
 pub use work::{Utterance, Work};

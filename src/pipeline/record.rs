@@ -1,7 +1,7 @@
 //! Keeps the sound of a stream in a WAV file, with silence where samples are missing.
 
+use super::outlets::Tap;
 use super::source::Sound;
-use super::stream::Tap;
 use crate::Result;
 use crate::audio::WavRecorder;
 
