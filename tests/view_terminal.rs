@@ -28,7 +28,7 @@ impl Tmux {
         let tmux = Self { socket: format!("awaaz-{}-{name}", std::process::id()) };
         let helper = std::env::current_exe().unwrap();
         let script = format!(
-            "stty -g > /dev/null; echo before-$(stty -g | cksum | cut -d' ' -f1); \
+            "export RUST_BACKTRACE=0; stty -g > /dev/null; echo before-$(stty -g | cksum | cut -d' ' -f1); \
              AWAAZ_TEST_ENDING={ending} {} --exact replays_a_stream --ignored --nocapture; \
              echo after-$(stty -g | cksum | cut -d' ' -f1); sleep 60",
             helper.display()

@@ -15,7 +15,7 @@ pub struct Utterance {
     pub segment: u64,
     /// The sound and where it is.
     pub speech: Arc<SpeechSegment>,
-    /// Where the speech in it ends, without padding; of a growing segment, where it was heard to.
+    /// Where the speech in it ends, without padding; of a segment that grows or was cut, where it was heard to.
     pub offset: SampleIndex,
     /// When the sample at `offset` was captured; none where that means nothing.
     pub captured: Option<Instant>,

@@ -64,7 +64,7 @@ pub enum Heard {
         segment: u64,
         /// Its sound.
         speech: SpeechSegment,
-        /// Where the silence began that ended it.
+        /// Where the silence began that ended it; where it was cut for its length, how far the stream was heard then.
         offset: SampleIndex,
         /// What ended it.
         reason: EndReason,
@@ -216,14 +216,15 @@ impl Cutter {
                     let span = Span::new(self.base + speech.start.0, self.base + speech.end.0);
                     let cut = matches!(events.get(i + 1), Some(SpeechEvent::Start(_)));
                     let paused = reason == EndReason::Pause && !cut;
+                    let offset = match (paused, cut) {
+                        (true, _) => SampleIndex((span.end - SampleIndex(self.padding)).max(span.start.0)),
+                        (false, true) => self.position,
+                        (false, false) => span.end,
+                    };
                     heard.push(Heard::End {
                         segment: self.segment,
                         speech: self.speech(span),
-                        offset: if paused {
-                            SampleIndex((span.end - SampleIndex(self.padding)).max(span.start.0))
-                        } else {
-                            span.end
-                        },
+                        offset,
                         reason: if cut { EndReason::Length } else { reason },
                     });
                     self.segment += 1;
@@ -323,15 +324,19 @@ mod tests {
         let ends: Vec<_> = heard
             .iter()
             .filter_map(|heard| match heard {
-                Heard::End { segment, speech, reason, .. } => Some((*segment, speech.span, *reason)),
+                Heard::End { segment, speech, reason, offset } => {
+                    Some((*segment, speech.span, *reason, *offset))
+                }
                 _ => None,
             })
             .collect();
         assert_eq!(ends.len(), 2);
+        // The cut lies in the past when it is made; nobody could have cut earlier.
+        assert!(ends[0].3.seconds() >= 24.0 && ends[0].3 > ends[0].1.end);
         assert_eq!(ends[0].2, EndReason::Length);
         assert_eq!(ends[1].2, EndReason::StreamEnd);
         assert_eq!(ends[0].1.end, ends[1].1.start);
-        assert!(ends.iter().all(|(_, span, _)| span.seconds() <= 25.0));
+        assert!(ends.iter().all(|(_, span, ..)| span.seconds() <= 25.0));
         assert_eq!((ends[0].0, ends[1].0), (0, 1));
     }
 
