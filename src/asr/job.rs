@@ -26,6 +26,8 @@ pub struct Job {
     cross: Arc<CrossCache>,
     /// Which of the temperatures is being tried.
     attempt: usize,
+    /// Tokens that probably come first, until they are checked.
+    draft: Vec<u32>,
     live: Vec<Live>,
     ended: Vec<Hypothesis>,
     begun: bool,
@@ -74,8 +76,18 @@ pub enum Step {
 
 impl Job {
     /// A job for `chunk`, whose sound is in `cross`.
-    pub fn new(index: usize, chunk: Chunk, language: String, prompt: Prompt, cross: Arc<CrossCache>) -> Self {
+    pub fn new(
+        index: usize,
+        chunk: Chunk,
+        language: String,
+        prompt: Prompt,
+        cross: Arc<CrossCache>,
+        options: &Options,
+    ) -> Self {
+        let greedy = options.beam == 1 && options.temperatures.first() == Some(&0.0);
+        let draft = chunk.draft.iter().copied().filter(|_| greedy).take(MAX_TOKENS - 1).collect();
         Self {
+            draft,
             index,
             language,
             prompt,
@@ -124,6 +136,7 @@ impl Job {
                 token,
                 wanted: i == last || i == self.prompt.start,
             }));
+            inputs.extend(self.draft.iter().map(|&token| Input { state: first_state, token, wanted: true }));
             return;
         }
         for live in &self.live {
@@ -136,12 +149,12 @@ impl Job {
     /// Rows of logits that the inputs ask for.
     pub fn rows(&self) -> usize {
         match self.begun {
-            false => 1 + usize::from(self.prompt.start + 1 < self.prompt.tokens.len()),
+            false => 1 + usize::from(self.prompt.start + 1 < self.prompt.tokens.len()) + self.draft.len(),
             true => self.live.len(),
         }
     }
 
-    /// Grows the hypotheses by a token, given the rows of logits that the inputs asked for.
+    /// Grows the hypotheses by a token, or by what is right of the draft and a token, given the rows of logits that the inputs asked for.
     pub fn advance(
         &mut self,
         rows: &mut [f32],
@@ -155,18 +168,33 @@ impl Job {
         if !self.begun {
             let start = &rows[..vocabulary];
             self.no_speech_probability = probability(start, tokenizer.special().no_speech);
-            rows = &mut rows[(self.rows() - 1) * vocabulary..];
+            rows = &mut rows[(self.rows() - 1 - self.draft.len()) * vocabulary..];
             self.begun = true;
         }
-        for (row, live) in rows.chunks_exact_mut(vocabulary).zip(&self.live) {
-            allowed_log_probabilities(row, &live.hypothesis.tokens, tokenizer, timestamps);
-        }
         let temperature = options.temperatures[self.attempt];
-        let ended = match temperature == 0.0 && options.beam > 1 {
-            true => self.grow_beam(rows, vocabulary, states, options.beam, tokenizer.special().end),
-            false => self.grow_one(rows, temperature, tokenizer.special().end),
+        let draft = std::mem::take(&mut self.draft);
+        let before_draft = states[0].length() - draft.len();
+        let mut confirmed = 0;
+        let (ended, looped) = loop {
+            let (step, later) = rows.split_at_mut(self.live.len() * vocabulary);
+            rows = later;
+            for (row, live) in step.chunks_exact_mut(vocabulary).zip(&self.live) {
+                allowed_log_probabilities(row, &live.hypothesis.tokens, tokenizer, timestamps);
+            }
+            let ended = match temperature == 0.0 && options.beam > 1 {
+                true => self.grow_beam(step, vocabulary, states, options.beam, tokenizer.special().end),
+                false => self.grow_one(step, temperature, tokenizer.special().end),
+            };
+            let looped = self.looped(tokenizer);
+            let newest = self.live.first().and_then(|live| live.hypothesis.tokens.last());
+            if ended || looped || newest.is_none() || newest != draft.get(confirmed) {
+                break (ended, looped);
+            }
+            confirmed += 1;
         };
-        let looped = self.looped(tokenizer);
+        if !draft.is_empty() {
+            states[0].truncate(before_draft + confirmed);
+        }
         if !ended && !looped && !self.is_full(states) {
             return Step::More;
         }

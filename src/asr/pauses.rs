@@ -63,6 +63,7 @@ impl ChunkSource for Pauses<'_> {
                 samples: segment.samples,
                 previous: Vec::new(),
                 prefix: Vec::new(),
+                draft: Vec::new(),
                 language: None,
             };
             self.ready.extend(self.segments.drain(..).map(chunk));

@@ -196,7 +196,7 @@ impl Session {
         Ok(true)
     }
 
-    fn start(&mut self, place: usize, chunk: Chunk) -> Result<()> {
+    fn start(&mut self, place: usize, mut chunk: Chunk) -> Result<()> {
         let engine = &self.engine;
         let mut cross = self.spare.pop().unwrap_or_else(|| engine.model.decoder.narrow_cross_cache());
         engine.threads.run(|| engine.listen(&chunk.samples, &mut cross))?;
@@ -210,7 +210,9 @@ impl Session {
         }
         let language = self.language(place * width, chunk.span, chunk.language.as_ref())?;
         let prompt = self.prompt_of(&chunk, &language);
-        self.jobs[place] = Some(Job::new(self.started, chunk, language, prompt, cross));
+        let positions = self.engine.model.config.target_positions;
+        chunk.draft.truncate(positions.saturating_sub(prompt.tokens.len() + 1));
+        self.jobs[place] = Some(Job::new(self.started, chunk, language, prompt, cross, &self.options));
         self.started += 1;
         Ok(())
     }

@@ -60,6 +60,7 @@ impl ChunkSource for Windows<'_> {
             samples,
             previous: self.previous.clone(),
             prefix: Vec::new(),
+            draft: Vec::new(),
             language: None,
         }))
     }

@@ -215,6 +215,13 @@ pub fn words_of(tokens: &[u32], tokenizer: &Tokenizer, language: &str) -> Vec<St
     split_words(tokens, tokenizer, language).into_iter().map(word).filter(|word| !word.is_empty()).collect()
 }
 
+/// How many tokens the first `words` words have.
+pub fn tokens_of(words: usize, tokens: &[u32], tokenizer: &Tokenizer, language: &str) -> usize {
+    let last =
+        words.checked_sub(1).and_then(|last| split_words(tokens, tokenizer, language).get(last).cloned());
+    last.map_or(0, |last| last.end)
+}
+
 /// Splits text tokens into words with their punctuation, as ranges of tokens.
 fn split_words(tokens: &[u32], tokenizer: &Tokenizer, language: &str) -> Vec<Range<usize>> {
     let spaced = has_spaces(language);

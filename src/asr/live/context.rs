@@ -11,8 +11,6 @@ use crate::vad::SpeechSegment;
 const LONGEST_GAP: u64 = 3 * 16_000;
 /// Samples of silence that stand for the gap between two segments, at most: 0.5 s.
 const KEPT_GAP: u64 = 8_000;
-/// Samples from which a segment is long enough to be understood alone: 6 s.
-const LONG: u64 = 6 * 16_000;
 
 /// The last segments, as many as are of use.
 pub struct Context {
@@ -60,11 +58,8 @@ impl Context {
         self.segments.clear();
     }
 
-    /// The segments that a short one at `span` follows on: those of the last one's language, without long gaps.
+    /// The segments that one at `span` follows on: those of the last one's language, without long gaps.
     pub fn before(&self, span: Span) -> Option<Before<'_>> {
-        if span.len() >= LONG {
-            return None;
-        }
         let language = self.segments.back()?.language.as_str();
         let (mut start, mut left) = (span.start, self.bound.saturating_sub(span.len()));
         let mut segments: Vec<&Said> = Vec::new();
@@ -103,6 +98,7 @@ impl Before<'_> {
             samples,
             previous: Vec::new(),
             prefix,
+            draft: Vec::new(),
             language: Some(self.language.to_owned()),
         }
     }

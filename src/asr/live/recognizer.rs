@@ -12,8 +12,9 @@ use crate::asr::engine::Engine;
 use crate::asr::language::LanguageTracker;
 use crate::asr::options::Options;
 use crate::asr::session::{Session, Sink};
+use crate::asr::tokenizer::Tokenizer;
 use crate::asr::transcript::{Segment, Word, has_spaces};
-use crate::asr::word_times::words_of;
+use crate::asr::word_times::{tokens_of, words_of};
 use crate::time::{SampleIndex, Span};
 use crate::{Error, vad::SpeechSegment};
 
@@ -67,6 +68,9 @@ struct Growing {
     /// Where the sound begins that partials still listen to; before it are the first `settled` words.
     anchor: SampleIndex,
     settled: usize,
+    /// Tokens of the settled words, and those of the newest partial after them.
+    settled_tokens: Vec<u32>,
+    tokens: Vec<u32>,
 }
 
 /// A final text of a segment that may not have ended.
@@ -111,10 +115,15 @@ impl LiveRecognizer {
 
     fn recognise(&mut self, speech: &SpeechSegment) -> Result<(FinalText, Vec<u32>)> {
         let mut chunk = plain(speech.span, speech.samples.clone());
+        chunk.draft = [&*self.growing.settled_tokens, &*self.growing.tokens].concat();
         if let Some(before) = self.context.before(speech.span) {
             let language = self.finals.language_of(speech.span, &speech.samples)?;
             if language == before.language {
-                let decoded = decode(&mut self.finals, before.chunk(speech), &|| false)?;
+                let decoded = decode(
+                    &mut self.finals,
+                    Chunk { draft: chunk.draft.clone(), ..before.chunk(speech) },
+                    &|| false,
+                )?;
                 if is_plausible(&decoded, speech.span) {
                     return Ok(outcome(decoded, speech.span));
                 }
@@ -160,7 +169,8 @@ impl SegmentRecognizer for LiveRecognizer {
         }
         let anchor = self.growing.anchor.max(speech.span.start);
         let samples = speech.samples[(anchor - speech.span.start) as usize..].to_vec();
-        let chunk = plain(Span::new(anchor, speech.span.end), samples);
+        let draft = self.growing.tokens.clone();
+        let chunk = Chunk { draft, ..plain(Span::new(anchor, speech.span.end), samples) };
         let long = chunk.span.len() > LONG_PARTIAL;
         self.partials.set_word_times(long);
         let languages = self.finals.languages().clone();
@@ -174,8 +184,9 @@ impl SegmentRecognizer for LiveRecognizer {
         let mut words = growing.agreement.stable()[..growing.settled].to_vec();
         words.extend(words_of(&heard.tokens, self.partials.tokenizer(), &heard.language));
         growing.agreement.push(words);
+        growing.tokens.clone_from(&heard.tokens);
         if long {
-            growing.move_anchor(&heard, speech.span.end);
+            growing.move_anchor(&heard, speech.span.end, self.partials.tokenizer());
         }
         Ok(Some(PartialText {
             stable: join(growing.agreement.stable(), &heard.language),
@@ -217,7 +228,7 @@ impl SegmentRecognizer for LiveRecognizer {
 
 impl Growing {
     /// Leaves out the sound of words that are stable and well before the `end`.
-    fn move_anchor(&mut self, heard: &Segment, end: SampleIndex) {
+    fn move_anchor(&mut self, heard: &Segment, end: SampleIndex, tokenizer: &Tokenizer) {
         let stable = self.agreement.stable().len();
         let settled = heard
             .words
@@ -228,6 +239,8 @@ impl Growing {
         if let Some(last) = settled.checked_sub(1).and_then(|last| heard.words.get(last)) {
             self.anchor = last.span.end;
             self.settled += settled;
+            let tokens = tokens_of(settled, &heard.tokens, tokenizer, &heard.language);
+            self.settled_tokens.extend(self.tokens.drain(..tokens));
         }
     }
 }
@@ -251,7 +264,7 @@ fn join(words: &[String], language: &str) -> String {
 
 /// A chunk of which nothing is known.
 fn plain(span: Span, samples: Vec<f32>) -> Chunk {
-    Chunk { span, samples, previous: Vec::new(), prefix: Vec::new(), language: None }
+    Chunk { span, samples, previous: Vec::new(), prefix: Vec::new(), draft: Vec::new(), language: None }
 }
 
 fn decode(session: &mut Session, chunk: Chunk, stopped: &dyn Fn() -> bool) -> Result<Decoded> {

@@ -77,6 +77,11 @@ impl DecoderState {
         self.length = 0;
     }
 
+    /// Forgets all but the first `length` tokens.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// Becomes a copy of `other`.
     pub fn copy_from(&mut self, other: &Self) {
         self.cross = Arc::clone(&other.cross);
