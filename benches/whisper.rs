@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use awaaz::compute::Threads;
+use awaaz::compute::{Precision, Threads};
 use awaaz::dsp::LogMel;
 use awaaz::models::whisper::{Config, Input, Whisper, Workspace};
 use awaaz::weights::{Checkpoint, PullOptions, Registry, find};
@@ -27,11 +27,11 @@ fn threads() -> Threads {
     Threads::new(count).expect("threads start")
 }
 
-fn base() -> Option<Whisper> {
+fn base(precision: Precision) -> Option<Whisper> {
     let files = find(Registry::builtin().find("base").ok()?, &PullOptions::from_env().ok()?)?;
     let checkpoint = Checkpoint::open(&files.weights).ok()?;
     let config = Config::read(&checkpoint, files.config.as_deref()).ok()?;
-    Whisper::load(&checkpoint, config).ok()
+    Whisper::load(&checkpoint, config, precision).ok()
 }
 
 fn features(criterion: &mut Criterion) {
@@ -42,7 +42,13 @@ fn features(criterion: &mut Criterion) {
 }
 
 fn network(criterion: &mut Criterion) {
-    let Some(model) = base() else {
+    for precision in Precision::ALL {
+        network_in(precision, criterion);
+    }
+}
+
+fn network_in(precision: Precision, criterion: &mut Criterion) {
+    let Some(model) = base(precision) else {
         println!("skipped: the base model is not in the cache (awaaz models pull base)");
         return;
     };
@@ -50,7 +56,7 @@ fn network(criterion: &mut Criterion) {
     let frames = 100 * SECONDS;
     let log_mel = Tensor::from_vec(model.log_mel.spectrogram(&sound(), frames), (frames, 80), &Device::Cpu)
         .expect("features have this shape");
-    let mut group = criterion.benchmark_group("whisper-base");
+    let mut group = criterion.benchmark_group(format!("whisper-base-{precision}"));
     group.sample_size(10);
     for seconds in [2, 10, 30] {
         let part = log_mel.narrow(0, 0, 100 * seconds).expect("frames are there");

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::compute::Precision;
 use crate::time::Span;
 
 /// Version of the schema. Within it, fields are added and never renamed.
@@ -123,6 +124,9 @@ pub struct StreamStart {
     pub program: String,
     /// Name or path of the recogniser's model.
     pub model: String,
+    /// Numbers that the model is multiplied in.
+    #[serde(default)]
+    pub precision: Precision,
     /// The language asked for, the languages allowed, or none.
     pub languages: Vec<String>,
     /// Hypotheses kept while decoding; 1 is greedy search.

@@ -11,7 +11,7 @@ use awaaz::asr::{
     WhisperRecognizer,
 };
 use awaaz::audio::{AudioInput, AudioStream, DecodeOptions};
-use awaaz::compute::Threads;
+use awaaz::compute::{Precision, Threads};
 use awaaz::score::{Normalisation, normalise, word_errors};
 use awaaz::time::SampleIndex;
 use awaaz::weights::{ModelFiles, PullOptions, Registry, find};
@@ -29,7 +29,7 @@ fn base() -> Option<ModelFiles> {
 }
 
 fn engine(threads: usize) -> Option<Engine> {
-    Some(Engine::load(&base()?, Threads::new(threads).unwrap()).unwrap())
+    Some(Engine::load(&base()?, Threads::new(threads).unwrap(), Precision::F32).unwrap())
 }
 
 /// Tests take turns: each uses the processor whole, and models are large.

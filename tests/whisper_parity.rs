@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use awaaz::audio::{AudioInput, AudioStream, DecodeOptions};
+use awaaz::compute::Precision;
 use awaaz::dsp::LogMel;
 use awaaz::models::whisper::{Config, CrossCache, Input, Whisper, Workspace};
 use awaaz::weights::{Checkpoint, PullOptions, Registry, find};
@@ -78,7 +79,7 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
 fn load(folder: &str, file: &str) -> Whisper {
     let checkpoint = Checkpoint::open(&fixture(folder, file)).unwrap();
     let config = Config::read(&checkpoint, Some(&fixture(folder, "config.json"))).unwrap();
-    Whisper::load(&checkpoint, config).unwrap()
+    Whisper::load(&checkpoint, config, Precision::F32).unwrap()
 }
 
 /// Logits and cross-attention weights `[layers, heads, tokens, frames]` of `tokens` given at once.
@@ -162,7 +163,7 @@ fn the_trained_base_model_agrees_with_transformers() {
         return;
     };
     let checkpoint = Checkpoint::open(&files.weights).unwrap();
-    let model = Whisper::load(&checkpoint, Config::read(&checkpoint, None).unwrap()).unwrap();
+    let model = Whisper::load(&checkpoint, Config::read(&checkpoint, None).unwrap(), Precision::F32).unwrap();
     let reference = Reference::read(&fixture("", "base.safetensors"));
     let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("audio-fixtures/librivox-0870/audio.flac");
     let samples =

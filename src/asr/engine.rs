@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use super::tokenizer::Tokenizer;
-use crate::compute::Threads;
+use crate::compute::{Precision, Threads};
 use crate::dsp::HOP;
 use crate::models::whisper::{Config, CrossCache, Whisper};
 use crate::weights::{Checkpoint, ModelFiles};
@@ -22,8 +22,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads a model's files.
-    pub fn load(files: &ModelFiles, threads: Threads) -> Result<Self> {
+    /// Loads a model's files, to multiply in `precision`.
+    ///
+    /// # Errors
+    /// One that names the file that is missing or wrong.
+    pub fn load(files: &ModelFiles, threads: Threads, precision: Precision) -> Result<Self> {
         let missing = |what: &str| {
             Error::model(
                 files.folder.display().to_string(),
@@ -37,7 +40,7 @@ impl Engine {
         let vocabulary = config.vocabulary;
         let (model, tokenizer) = threads.run(|| {
             rayon::join(
-                || Whisper::load(&checkpoint, config),
+                || Whisper::load(&checkpoint, config, precision),
                 || Tokenizer::load(tokenizer_json, generation_json, vocabulary),
             )
         });

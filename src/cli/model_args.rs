@@ -8,7 +8,7 @@ use crate::Result;
 use crate::asr::Engine;
 use crate::cli::models::pull_listener;
 use crate::cli::stop::Stop;
-use crate::compute::Threads;
+use crate::compute::{Precision, Threads};
 use crate::weights::{Network, PullOptions, resolve};
 
 /// Arguments that name a recogniser's model.
@@ -17,6 +17,9 @@ pub struct ModelArgs {
     /// A model's name (see `awaaz models list`), or the path of its folder.
     #[arg(long, value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
     pub model: String,
+    /// Numbers that the network is multiplied in: f32 is exact, int8 is faster and smaller.
+    #[arg(long, value_name = "f32|int8", default_value_t, help_heading = "Model")]
+    pub precision: Precision,
     /// Threads [default: one a processor core].
     #[arg(long, value_name = "N", help_heading = "Model")]
     threads: Option<NonZeroUsize>,
@@ -36,8 +39,8 @@ pub enum Talk {
 
 impl ModelArgs {
     /// A model by name or path, with as many threads as there are cores.
-    pub fn named(model: impl Into<String>) -> Self {
-        Self { model: model.into(), threads: None, offline: false }
+    pub fn named(model: impl Into<String>, precision: Precision) -> Self {
+        Self { model: model.into(), precision, threads: None, offline: false }
     }
 
     /// Threads of the layers, at least one.
@@ -59,7 +62,7 @@ impl ModelArgs {
         if talk == Talk::Stderr {
             options.listener = pull_listener();
         }
-        Engine::load(&resolve(&self.model, &options)?, Threads::new(self.threads())?)
+        Engine::load(&resolve(&self.model, &options)?, Threads::new(self.threads())?, self.precision)
     }
 }
 

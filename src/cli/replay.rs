@@ -49,7 +49,8 @@ pub struct ReplayArgs {
 pub fn run(args: &ReplayArgs) -> Result<Exit> {
     let recorded = Recording::read(args)?;
     let stop = Stop::on_signals()?;
-    let model = ModelArgs::named(args.model.clone().unwrap_or_else(|| recorded.start.model.clone()));
+    let name = args.model.clone().unwrap_or_else(|| recorded.start.model.clone());
+    let model = ModelArgs::named(name, recorded.start.precision);
     let hear = HearArgs::of_stream(&recorded.start, model);
     let listener = Listener::load(&hear, &stop)?;
     let channel = recorded.start.channel.map_or(Channel::Mix, Channel::Only);

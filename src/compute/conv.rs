@@ -2,8 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::elementwise::gelu_in_place;
-use super::{Linear, tensor};
+use super::{Linear, Precision, tensor};
 
 /// A convolution along time with zero padding of half the kernel on both sides.
 ///
@@ -29,7 +28,8 @@ impl Conv1d {
                 }
             }
         }
-        Self { linear: Linear::new(&by_time, Some(bias), channels * kernel), channels, kernel, stride }
+        let linear = Linear::new(&by_time, Some(bias), channels * kernel, Precision::F32);
+        Self { linear, channels, kernel, stride }
     }
 
     /// The convolution of `x`, `[time, channels]`, then the exact GELU: `[ceil(time / stride), outputs]`.
@@ -43,8 +43,7 @@ impl Conv1d {
         })?;
         let frames = (time + 2 * (self.kernel / 2)).saturating_sub(self.kernel) / self.stride + 1;
         let mut out = vec![0.0; frames * self.linear.outputs()];
-        self.linear.forward_windows_into(&padded, self.stride * self.channels, &mut out);
-        gelu_in_place(&mut out);
+        self.linear.forward_windows_gelu_into(&padded, self.stride * self.channels, &mut out);
         tensor::from_values(out, (frames, self.linear.outputs()))
     }
 }

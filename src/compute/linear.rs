@@ -5,25 +5,47 @@ use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, P
 use rten_tensor::NdTensorView;
 
 use super::elementwise::gelu_in_place;
-use super::tensor;
+use super::int8::Int8Weight;
+use super::{Precision, tensor};
 
-/// `x Wᵀ + b` in f32. Made for tens of rows and more; [`RowLinear`](super::RowLinear) is made for few.
+/// What is done with a product after the bias was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// It replaces what is in the output.
+    Store,
+    /// Its exact GELU replaces what is in the output.
+    Gelu,
+    /// It is added to what is in the output.
+    Add,
+}
+
+enum Weight {
+    F32(PackedBMatrix<f32>),
+    Int8(Int8Weight),
+}
+
+/// `x Wᵀ + b`. Made for tens of rows and more; [`RowLinear`](super::RowLinear) is made for few.
 pub struct Linear {
-    weight: PackedBMatrix<f32>,
+    weight: Weight,
     bias: Option<Vec<f32>>,
     inputs: usize,
     outputs: usize,
 }
 
 impl Linear {
-    /// A layer with `weight` `[outputs, inputs]` and `bias` `[outputs]`.
-    pub fn new(weight: &[f32], bias: Option<Vec<f32>>, inputs: usize) -> Self {
+    /// A layer with `weight` `[outputs, inputs]` and `bias` `[outputs]`, multiplied in `precision`.
+    pub fn new(weight: &[f32], bias: Option<Vec<f32>>, inputs: usize, precision: Precision) -> Self {
         let outputs = weight.len() / inputs;
         assert_eq!(weight.len(), inputs * outputs, "a weight is outputs times inputs");
         assert!(bias.as_ref().is_none_or(|bias| bias.len() == outputs), "a bias has one value an output");
-        // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
-        let transposed = NdTensorView::from_data([outputs, inputs], weight);
-        let weight = GemmExecutor::<f32>::new().prepack_b(transposed.transposed());
+        let weight = match precision {
+            Precision::Int8 => Weight::Int8(Int8Weight::new(weight, inputs)),
+            Precision::F32 => {
+                // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
+                let transposed = NdTensorView::from_data([outputs, inputs], weight);
+                Weight::F32(GemmExecutor::<f32>::new().prepack_b(transposed.transposed()))
+            }
+        };
         Self { weight, bias, inputs, outputs }
     }
 
@@ -34,60 +56,66 @@ impl Linear {
 
     /// The layer applied to `x`, `[rows, inputs]`: `[rows, outputs]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let rows = x.elem_count() / self.inputs;
-        let mut out = vec![0.0; rows * self.outputs];
-        tensor::with_slice(x, |x| self.forward_into(x, &mut out))?;
+        let out = self.apply(x, After::Store)?;
+        let rows = out.len() / self.outputs;
         tensor::from_values(out, (rows, self.outputs))
     }
 
     /// Calls `use_output` with the layer applied to `x`, `[rows, outputs]`.
     pub fn forward_with<R>(&self, x: &Tensor, use_output: impl FnOnce(&[f32]) -> R) -> Result<R> {
-        let rows = x.elem_count() / self.inputs;
-        let mut out = vec![0.0; rows * self.outputs];
-        tensor::with_slice(x, |x| self.forward_into(x, &mut out))?;
-        Ok(use_output(&out))
+        Ok(use_output(&self.apply(x, After::Store)?))
     }
 
     /// The layer applied to `x`, then the exact GELU.
     pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
-        let rows = x.elem_count() / self.inputs;
-        let mut out = vec![0.0; rows * self.outputs];
-        tensor::with_slice(x, |x| self.forward_into(x, &mut out))?;
-        gelu_in_place(&mut out);
+        let out = self.apply(x, After::Gelu)?;
+        let rows = out.len() / self.outputs;
         tensor::from_values(out, (rows, self.outputs))
     }
 
     /// The layer applied to `x`, added to `residual`, `[rows, outputs]`.
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
         let mut out = tensor::with_slice(residual, <[f32]>::to_vec)?;
-        tensor::with_slice(x, |x| self.multiply(x, self.inputs, &mut out, 1.0))?;
+        tensor::with_slice(x, |x| self.multiply(x, self.inputs, &mut out, After::Add))?;
         tensor::from_values(out, residual.shape())
     }
 
-    /// The layer applied to each row of `x`, `[rows, inputs]`, into `out`, `[rows, outputs]`.
-    pub fn forward_into(&self, x: &[f32], out: &mut [f32]) {
-        self.multiply(x, self.inputs, out, 0.0);
+    /// The layer applied to windows of `x` that start every `stride` elements, then the exact GELU; `out` has a row for
+    /// each.
+    pub(super) fn forward_windows_gelu_into(&self, x: &[f32], stride: usize, out: &mut [f32]) {
+        self.multiply(x, stride, out, After::Gelu);
     }
 
-    /// The layer applied to windows of `x` that start every `stride` elements; `out` has a row for each.
-    pub(super) fn forward_windows_into(&self, x: &[f32], stride: usize, out: &mut [f32]) {
-        self.multiply(x, stride, out, 0.0);
+    fn apply(&self, x: &Tensor, after: After) -> Result<Vec<f32>> {
+        let mut out = vec![0.0; x.elem_count() / self.inputs * self.outputs];
+        tensor::with_slice(x, |x| self.multiply(x, self.inputs, &mut out, after))?;
+        Ok(out)
     }
 
-    fn multiply(&self, x: &[f32], row_stride: usize, out: &mut [f32], beta: f32) {
+    fn multiply(&self, x: &[f32], stride: usize, out: &mut [f32], after: After) {
         let rows = out.len() / self.outputs;
         if rows == 0 {
             return;
         }
-        let used = (rows - 1) * row_stride + self.inputs;
-        let x = NdTensorView::from_slice_with_strides([rows, self.inputs], &x[..used], [row_stride, 1])
+        let x = &x[..(rows - 1) * stride + self.inputs];
+        let weight = match &self.weight {
+            Weight::Int8(weight) => return weight.multiply(x, stride, self.bias.as_deref(), out, after),
+            Weight::F32(weight) => weight,
+        };
+        let x = NdTensorView::from_slice_with_strides([rows, self.inputs], x, [stride, 1])
             .expect("strides lie within the slice cut for them");
-        let options =
-            GemmOptions { beta, bias: self.bias.as_deref().map(BiasVector::Row), ..GemmOptions::default() };
+        let options = GemmOptions {
+            beta: if after == After::Add { 1.0 } else { 0.0 },
+            bias: self.bias.as_deref().map(BiasVector::Row),
+            ..GemmOptions::default()
+        };
         // An executor holds no state but the choice of kernel, and cannot be sent between threads.
         GemmExecutor::<f32>::new()
-            .gemm(out, GemmInputA::Unpacked(x), GemmInputB::Packed(&self.weight), options)
+            .gemm(out, GemmInputA::Unpacked(x), GemmInputB::Packed(weight), options)
             .expect("shapes were checked when the layer was made");
+        if after == After::Gelu {
+            gelu_in_place(out);
+        }
     }
 }
 
@@ -104,7 +132,7 @@ mod tests {
             let weight: Vec<f32> = (0..outputs * inputs).map(value).collect();
             let bias: Vec<f32> = (0..outputs).map(|i| value(i + 7)).collect();
             let x: Vec<f32> = (0..rows * inputs).map(|i| value(i + 13)).collect();
-            let layer = Linear::new(&weight, Some(bias.clone()), inputs);
+            let layer = Linear::new(&weight, Some(bias.clone()), inputs, Precision::F32);
             let x_tensor = Tensor::from_slice(&x, (rows, inputs), &Device::Cpu).unwrap();
             let residual = Tensor::ones((rows, outputs), candle_core::DType::F32, &Device::Cpu).unwrap();
             let out = layer.forward_add(&x_tensor, &residual).unwrap().to_vec2::<f32>().unwrap();

@@ -9,8 +9,10 @@
 mod attention;
 mod conv;
 mod elementwise;
+mod int8;
 mod linear;
 mod norm;
+mod precision;
 mod rows;
 mod tensor;
 mod threads;
@@ -20,5 +22,6 @@ pub use conv::Conv1d;
 pub use elementwise::{add_into, gelu_in_place, log_softmax};
 pub use linear::Linear;
 pub use norm::LayerNorm;
+pub use precision::Precision;
 pub use rows::{RowLinear, RowMatrix};
 pub use threads::Threads;

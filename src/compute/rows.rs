@@ -5,10 +5,12 @@
 //! widened in registers.
 
 use rayon::prelude::*;
-use rten_simd::ops::{BitOps, Extend, NumOps};
+use rten_simd::ops::{BitOps, Extend, NumOps, ToFloat};
 use rten_simd::{Isa, SimdOp};
 
 use half::f16;
+
+use super::int8::quantise_rows;
 
 /// Products (multiply-adds) that a task takes at least; less is not worth waking a thread for.
 const GRAIN: usize = 128 * 1024;
@@ -57,9 +59,49 @@ impl Element for f16 {
     }
 }
 
+/// A number as stored in a matrix.
+trait Weight: Copy + Send + Sync {
+    /// The value, but for the scale of its row.
+    fn value(self) -> f32;
+    /// The first four f32 vectors' worth of weights.
+    fn load_four<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 4];
+}
+
+impl<E: Element> Weight for E {
+    fn value(self) -> f32 {
+        self.widen()
+    }
+    #[inline(always)]
+    fn load_four<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 4] {
+        let [a, b] = E::load_pair(isa, from);
+        let [c, d] = E::load_pair(isa, &from[2 * isa.f32().len()..]);
+        [a, b, c, d]
+    }
+}
+
+impl Weight for i8 {
+    fn value(self) -> f32 {
+        self.into()
+    }
+    #[inline(always)]
+    fn load_four<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 4] {
+        let (bytes, shorts, ints) = (isa.i8(), isa.i16(), isa.i32());
+        let narrow = bytes.load(from);
+        let (low, high) = (bytes.extend_low(narrow), bytes.extend_high(narrow));
+        [
+            ints.to_float(shorts.extend_low(low)),
+            ints.to_float(shorts.extend_high(low)),
+            ints.to_float(shorts.extend_low(high)),
+            ints.to_float(shorts.extend_high(high)),
+        ]
+    }
+}
+
 enum Elements {
     F32(Vec<f32>),
     F16(Vec<f16>),
+    /// With the scale of each row.
+    Int8(Vec<i8>, Vec<f32>),
 }
 
 /// A row-major matrix `[outputs, inputs]` whose products with a few rows at a time are fast.
@@ -80,6 +122,13 @@ impl RowMatrix {
         Self { elements, inputs }
     }
 
+    /// A matrix of `values` in int8, with one scale for each row.
+    pub fn int8(values: &[f32], inputs: usize) -> Self {
+        assert!(values.len().is_multiple_of(inputs), "a matrix has whole rows");
+        let (values, scales) = quantise_rows(values, inputs, 127.0);
+        Self { elements: Elements::Int8(values, scales), inputs }
+    }
+
     /// A matrix of f16 values.
     pub fn from_f16(values: Vec<f16>, inputs: usize) -> Self {
         assert!(values.len().is_multiple_of(inputs), "a matrix has whole rows");
@@ -91,6 +140,7 @@ impl RowMatrix {
         match &self.elements {
             Elements::F32(values) => values.len() / self.inputs,
             Elements::F16(values) => values.len() / self.inputs,
+            Elements::Int8(_, scales) => scales.len(),
         }
     }
 
@@ -109,6 +159,11 @@ impl RowMatrix {
                     *out = value.widen();
                 }
             }
+            Elements::Int8(values, scales) => {
+                for (out, &value) in out.iter_mut().zip(&values[range]) {
+                    *out = f32::from(value) * scales[index];
+                }
+            }
         }
     }
 
@@ -120,8 +175,9 @@ impl RowMatrix {
         assert_eq!(x.len(), rows * self.inputs, "whole rows of inputs");
         assert_eq!(out.len(), rows * self.outputs(), "a row of outputs for each row of inputs");
         match &self.elements {
-            Elements::F32(values) => multiply(values, self.inputs, x, out),
-            Elements::F16(values) => multiply(values, self.inputs, x, out),
+            Elements::F32(values) => multiply(values, None, self.inputs, x, out),
+            Elements::F16(values) => multiply(values, None, self.inputs, x, out),
+            Elements::Int8(values, scales) => multiply(values, Some(scales), self.inputs, x, out),
         }
     }
 }
@@ -175,7 +231,7 @@ impl Columns {
     }
 }
 
-fn multiply<E: Element>(weight: &[E], inputs: usize, x: &[f32], out: &mut [f32]) {
+fn multiply<E: Weight>(weight: &[E], scales: Option<&[f32]>, inputs: usize, x: &[f32], out: &mut [f32]) {
     let rows = x.len() / inputs;
     let outputs = weight.len() / inputs;
     if rows == 0 {
@@ -187,7 +243,7 @@ fn multiply<E: Element>(weight: &[E], inputs: usize, x: &[f32], out: &mut [f32])
     let task = |part: usize| {
         let first = part * share;
         let weight = &weight[first * inputs..((first + share) * inputs).min(weight.len())];
-        Multiply { weight, inputs, x, out, first }.dispatch();
+        Multiply { weight, scales, inputs, x, out, first }.dispatch();
     };
     let tasks = outputs.div_ceil(share);
     match tasks {
@@ -199,13 +255,15 @@ fn multiply<E: Element>(weight: &[E], inputs: usize, x: &[f32], out: &mut [f32])
 /// The product of `x` with some rows of a matrix, written to the columns from `first` on.
 struct Multiply<'a, E> {
     weight: &'a [E],
+    /// Of all rows of the matrix.
+    scales: Option<&'a [f32]>,
     inputs: usize,
     x: &'a [f32],
     out: Columns,
     first: usize,
 }
 
-impl<E: Element> SimdOp for Multiply<'_, E> {
+impl<E: Weight> SimdOp for Multiply<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -225,7 +283,7 @@ impl<E: Element> SimdOp for Multiply<'_, E> {
     }
 }
 
-impl<E: Element> Multiply<'_, E> {
+impl<E: Weight> Multiply<'_, E> {
     #[inline(always)]
     fn columns<I: Isa, const R: usize>(&self, isa: I, weight: &[E], column: usize) {
         for (tile, x) in self.x.chunks(TILE_ROWS * self.inputs).enumerate() {
@@ -254,26 +312,28 @@ impl<E: Element> Multiply<'_, E> {
     ) {
         let ops = isa.f32();
         let inputs = self.inputs;
-        let pair = 2 * ops.len();
+        let four = 4 * ops.len();
         let weights: [&[E]; R] = std::array::from_fn(|r| &weight[r * inputs..(r + 1) * inputs]);
         let xs: [&[f32]; M] = std::array::from_fn(|m| &x[m * inputs..(m + 1) * inputs]);
         let mut sums = [[ops.zero(); M]; R];
         let mut k = 0;
-        while k + pair <= inputs {
-            let x: [[I::F32; 2]; M] = std::array::from_fn(|m| ops.load_many::<2>(&xs[m][k..]));
+        while k + four <= inputs {
+            let x: [[I::F32; 4]; M] = std::array::from_fn(|m| ops.load_many::<4>(&xs[m][k..]));
             for r in 0..R {
-                let w = E::load_pair(isa, &weights[r][k..]);
+                let w = E::load_four(isa, &weights[r][k..]);
                 for m in 0..M {
-                    let sum = ops.mul_add(w[0], x[m][0], sums[r][m]);
-                    sums[r][m] = ops.mul_add(w[1], x[m][1], sum);
+                    for i in 0..4 {
+                        sums[r][m] = ops.mul_add(w[i], x[m][i], sums[r][m]);
+                    }
                 }
             }
-            k += pair;
+            k += four;
         }
         for r in 0..R {
             for m in 0..M {
-                let tail: f32 = weights[r][k..].iter().zip(&xs[m][k..]).map(|(w, x)| w.widen() * x).sum();
-                self.out.set(row + m, column + r, ops.sum(sums[r][m]) + tail);
+                let tail: f32 = weights[r][k..].iter().zip(&xs[m][k..]).map(|(w, x)| w.value() * x).sum();
+                let scale = self.scales.map_or(1.0, |scales| scales[column + r]);
+                self.out.set(row + m, column + r, (ops.sum(sums[r][m]) + tail) * scale);
             }
         }
     }
@@ -312,16 +372,39 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn int8_equals_the_product_of_what_was_quantised(rows in 1usize..11, inputs in 1usize..150, outputs in 1usize..40, seed in 0u32..99) {
+            let x = values(rows * inputs, seed);
+            let weight = values(outputs * inputs, seed + 1);
+            let mut out = vec![0.0; rows * outputs];
+            let matrix = RowMatrix::int8(&weight, inputs);
+            matrix.multiply_into(&x, &mut out);
+            let mut row = vec![0.0; inputs];
+            for n in 0..outputs {
+                matrix.row_into(n, &mut row);
+                prop_assert!(row.iter().zip(&weight[n * inputs..]).all(|(q, w)| (q - w).abs() <= 0.5 / 127.0));
+                for (m, x) in x.chunks(inputs).enumerate() {
+                    let dot: f32 = x.iter().zip(&row).map(|(x, w)| x * w).sum();
+                    prop_assert!((out[m * outputs + n] - dot).abs() < 1e-3);
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_row_gives_the_same_bits_alone_and_among_others() {
-        let matrix = RowMatrix::from_f32(values(512 * 384, 3), 384);
-        let x = values(7 * 384, 4);
-        let mut together = vec![0.0; 7 * 512];
-        matrix.multiply_into(&x, &mut together);
-        for (x, together) in x.chunks(384).zip(together.chunks(512)) {
-            let mut alone = vec![0.0; 512];
-            matrix.multiply_into(x, &mut alone);
-            assert_eq!(alone, together);
+        for matrix in
+            [RowMatrix::from_f32(values(512 * 384, 3), 384), RowMatrix::int8(&values(512 * 384, 3), 384)]
+        {
+            let x = values(7 * 384, 4);
+            let mut together = vec![0.0; 7 * 512];
+            matrix.multiply_into(&x, &mut together);
+            for (x, together) in x.chunks(384).zip(together.chunks(512)) {
+                let mut alone = vec![0.0; 512];
+                matrix.multiply_into(x, &mut alone);
+                assert_eq!(alone, together);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! One short stream with an event of every type, and text in several scripts.
 
+use awaaz::compute::Precision;
 use awaaz::event::{
     Compute, EndReason, EndStatus, Event, EventKind, EventWord, GapReason, Latency, LinkReport, Report,
     ShedState, ShedWork, StageReport, StreamStart, Totals, VERSION,
@@ -56,6 +57,7 @@ pub fn sample() -> Vec<Event> {
         sample_rate: 16_000,
         program: "0.1.0".into(),
         model: "base".into(),
+        precision: Precision::F32,
         languages: vec!["en".into(), "ta".into(), "ur".into()],
         beam: 5,
         temperatures: vec![0.0, 0.6],

@@ -164,6 +164,7 @@ impl HearArgs {
             sample_rate: 0,
             program: format!("awaaz {}", env!("CARGO_PKG_VERSION")),
             model: self.model.model.clone(),
+            precision: self.model.precision,
             languages,
             beam: self.beam,
             temperatures: self.temperature.clone(),

@@ -1,7 +1,7 @@
 //! Layers from a checkpoint by name.
 
 use crate::Result;
-use crate::compute::{LayerNorm, Linear, RowLinear, RowMatrix};
+use crate::compute::{LayerNorm, Linear, Precision, RowLinear, RowMatrix};
 use crate::weights::{Checkpoint, Values};
 
 /// `torch.nn.LayerNorm`'s default, which Whisper keeps.
@@ -10,11 +10,12 @@ const EPS: f32 = 1e-5;
 /// Reads layers of known shape; names are prefixes without `.weight` and `.bias`.
 pub(super) struct Loader<'a> {
     checkpoint: &'a Checkpoint,
+    precision: Precision,
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(checkpoint: &'a Checkpoint) -> Self {
-        Self { checkpoint }
+    pub fn new(checkpoint: &'a Checkpoint, precision: Precision) -> Self {
+        Self { checkpoint, precision }
     }
 
     /// The tensor `name` in f32.
@@ -34,7 +35,7 @@ impl<'a> Loader<'a> {
         for name in names {
             weight.extend(self.values(&format!("{name}.weight"), &[outputs, inputs])?);
         }
-        Ok(Linear::new(&weight, Some(self.biases(names, outputs)?), inputs))
+        Ok(Linear::new(&weight, Some(self.biases(names, outputs)?), inputs, self.precision))
     }
 
     /// As [`Loader::linear`], for few rows at a time.
@@ -44,8 +45,15 @@ impl<'a> Loader<'a> {
         Ok(RowLinear::new(weight, self.biases(names, outputs)?))
     }
 
-    /// Matrices stacked by rows, in f16 where they are stored so.
+    /// Matrices stacked by rows; in f32 precision, in f16 where they are stored so.
     pub fn row_matrix(&self, names: &[String], inputs: usize, outputs: usize) -> Result<RowMatrix> {
+        if self.precision == Precision::Int8 {
+            let mut values = Vec::with_capacity(names.len() * outputs * inputs);
+            for name in names {
+                values.extend(self.values(name, &[outputs, inputs])?);
+            }
+            return Ok(RowMatrix::int8(&values, inputs));
+        }
         let mut half = Vec::new();
         let mut single: Vec<f32> = Vec::new();
         for name in names {

@@ -17,6 +17,7 @@ pub use decoder::{CrossCache, CrossWeights, Decoder, DecoderState, Input, Worksp
 pub use encoder::Encoder;
 
 use crate::Result;
+use crate::compute::Precision;
 use crate::dsp::LogMel;
 use crate::weights::Checkpoint;
 
@@ -33,9 +34,12 @@ pub struct Whisper {
 }
 
 impl Whisper {
-    /// Reads every tensor of `checkpoint`; an error names the first that is missing or misshapen.
-    pub fn load(checkpoint: &Checkpoint, config: Config) -> Result<Self> {
-        let loader = loader::Loader::new(checkpoint);
+    /// Reads every tensor of `checkpoint`, to multiply in `precision`.
+    ///
+    /// # Errors
+    /// One that names the first tensor that is missing or misshapen.
+    pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
+        let loader = loader::Loader::new(checkpoint, precision);
         let (encoder, decoder) =
             rayon::join(|| Encoder::load(&loader, &config), || Decoder::load(&loader, &config));
         Ok(Self { log_mel: LogMel::new(config.mels), encoder: encoder?, decoder: decoder?, config })

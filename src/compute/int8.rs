@@ -1,0 +1,230 @@
+//! Matrix products in int8: weights are quantised by row when they are loaded, activations by row as they come.
+
+use rayon::prelude::*;
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, PackedBMatrix};
+use rten_simd::ops::{BitOps, NumOps, ToFloat};
+use rten_simd::{Isa, SimdOp};
+use rten_tensor::NdTensorView;
+use rten_vecmath::{MinMax, Quantize};
+
+use super::elementwise::gelu_in_place;
+use super::linear::After;
+
+/// Rows that are quantised, multiplied and scaled together, while they are in the second-level cache.
+const BLOCK: usize = 64;
+/// Rows that a task takes at least.
+const LEAST: usize = 8;
+
+type Executor = GemmExecutor<u8, i8, i32>;
+
+/// A weight `[outputs, inputs]` in int8, with one scale for each output.
+pub(super) struct Int8Weight {
+    packed: PackedBMatrix<i8>,
+    scales: Vec<f32>,
+    /// Sums of the rows of integers: what a zero that is not 0 adds to a product.
+    sums: Vec<i32>,
+    inputs: usize,
+}
+
+impl Int8Weight {
+    /// Quantises `weight`, `[outputs, inputs]`, symmetrically: the largest of each row becomes 127.
+    pub fn new(weight: &[f32], inputs: usize) -> Self {
+        let executor = Executor::new();
+        // Without VNNI, pairs of products are added in 16 bits, which seven bits of weight do not overflow.
+        let largest = if executor.may_saturate() { 63.0 } else { 127.0 };
+        let (values, scales) = quantise_rows(weight, inputs, largest);
+        // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
+        let transposed = NdTensorView::from_data([scales.len(), inputs], &*values);
+        let packed = executor.prepack_b(transposed.transposed());
+        let sums = values.chunks_exact(inputs).map(|row| row.iter().copied().map(i32::from).sum()).collect();
+        Self { packed, scales, sums, inputs }
+    }
+
+    /// `x Wᵀ + bias`, where rows of `x` start every `stride` elements, into or onto `out`, `[rows, outputs]`.
+    pub fn multiply(&self, x: &[f32], stride: usize, bias: Option<&[f32]>, out: &mut [f32], after: After) {
+        let outputs = self.scales.len();
+        let rows = out.len() / outputs;
+        let block = rows.div_ceil(rayon::current_num_threads()).clamp(LEAST, BLOCK);
+        out.par_chunks_mut(block * outputs).enumerate().for_each_init(
+            Buffers::default,
+            |buffers, (i, out)| {
+                let rows = out.len() / outputs;
+                let first = i * block * stride;
+                buffers.quantise(&x[first..first + (rows - 1) * stride + self.inputs], stride, self.inputs);
+                buffers.products.resize(rows * outputs, 0);
+                let x = NdTensorView::from_data([rows, self.inputs], &*buffers.values);
+                // An executor holds no state but the choice of kernel, and cannot be sent between threads.
+                Executor::new()
+                    .gemm(
+                        &mut buffers.products,
+                        GemmInputA::Unpacked(x),
+                        GemmInputB::Packed(&self.packed),
+                        Default::default(),
+                    )
+                    .expect("shapes were checked when the layer was made");
+                let products = buffers.products.chunks_exact(outputs);
+                let rows = buffers
+                    .zeros
+                    .iter()
+                    .zip(&buffers.scales)
+                    .zip(products)
+                    .zip(out.chunks_exact_mut(outputs));
+                for (((&zero, &scale), products), out) in rows {
+                    Scale { products, zero, scale, weight: self, bias, out, add: after == After::Add }
+                        .dispatch();
+                }
+                if after == After::Gelu {
+                    gelu_in_place(out);
+                }
+            },
+        );
+    }
+}
+
+/// Quantises each row of `weight`, `[outputs, inputs]`, so that its largest value becomes `largest`; with the scale
+/// that turns its integers back.
+pub(super) fn quantise_rows(weight: &[f32], inputs: usize, largest: f32) -> (Vec<i8>, Vec<f32>) {
+    let mut values = Vec::with_capacity(weight.len());
+    let mut scales = Vec::with_capacity(weight.len() / inputs);
+    for row in weight.chunks_exact(inputs) {
+        let most = row.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let scale = if most > 0.0 { most / largest } else { 1.0 };
+        values.extend(row.iter().map(|value| (value / scale).round() as i8));
+        scales.push(scale);
+    }
+    (values, scales)
+}
+
+/// What one task needs.
+#[derive(Default)]
+struct Buffers {
+    values: Vec<u8>,
+    zeros: Vec<i32>,
+    scales: Vec<f32>,
+    products: Vec<i32>,
+}
+
+impl Buffers {
+    /// Quantises each row from its smallest value to its largest.
+    fn quantise(&mut self, x: &[f32], stride: usize, inputs: usize) {
+        self.values.clear();
+        self.zeros.clear();
+        self.scales.clear();
+        let rows = (x.len() - inputs) / stride + 1;
+        self.values.reserve(rows * inputs);
+        for start in (0..rows).map(|row| row * stride) {
+            let row = &x[start..start + inputs];
+            let (least, most) = MinMax::new(row).dispatch();
+            // Zero is a value of its own, so that zeros add nothing.
+            let (least, most) = (least.min(0.0), most.max(0.0));
+            let range = most - least;
+            let scale = if range > 0.0 && range.is_finite() { range / 255.0 } else { 1.0 };
+            let zero = (-least / scale).round() as u8;
+            let free = &mut self.values.spare_capacity_mut()[..inputs];
+            let written = Quantize::new(row, free, scale.recip(), zero).dispatch().len();
+            debug_assert_eq!(written, inputs);
+            // SAFETY: the call above wrote `inputs` values after the length.
+            unsafe { self.values.set_len(self.values.len() + inputs) };
+            self.zeros.push(zero.into());
+            self.scales.push(scale);
+        }
+    }
+}
+
+/// Turns a row of integer products into f32.
+struct Scale<'a> {
+    products: &'a [i32],
+    zero: i32,
+    scale: f32,
+    weight: &'a Int8Weight,
+    bias: Option<&'a [f32]>,
+    out: &'a mut [f32],
+    add: bool,
+}
+
+impl SimdOp for Scale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { products, zero, scale, weight: Int8Weight { scales, sums, .. }, bias, out, add } = self;
+        let (ints, floats) = (isa.i32(), isa.f32());
+        let (row_zero, row_scale) = (ints.splat(zero), floats.splat(scale));
+        let width = floats.len();
+        let whole = out.len() - out.len() % width;
+        for i in (0..whole).step_by(width) {
+            let part = i..i + width;
+            let shift = ints.mul(ints.load(&sums[part.clone()]), row_zero);
+            let product = ints.to_float(ints.sub(ints.load(&products[part.clone()]), shift));
+            let column_scale = floats.mul(floats.load(&scales[part.clone()]), row_scale);
+            let mut sum = match bias {
+                Some(bias) => floats.load(&bias[part.clone()]),
+                None => floats.zero(),
+            };
+            if add {
+                sum = floats.add(sum, floats.load(&out[part.clone()]));
+            }
+            floats.store(floats.mul_add(product, column_scale, sum), &mut out[part]);
+        }
+        for i in whole..out.len() {
+            let product = (products[i] - zero * sums[i]) as f32;
+            let before = if add { out[i] } else { 0.0 };
+            out[i] = product.mul_add(scales[i] * scale, bias.map_or(0.0, |bias| bias[i]) + before);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn values(count: usize, seed: u32) -> Vec<f32> {
+        let value = |i: u32| {
+            (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 977) >> 12) as f32 / 1_048_576.0 - 0.5
+        };
+        (0..count as u32).map(value).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_product_of_what_was_quantised(
+            rows in 1usize..90, inputs in 1usize..150, outputs in 1usize..70, gap in 0usize..9, add: bool, seed in 0u32..99,
+        ) {
+            let stride = inputs + gap;
+            let weight = values(outputs * inputs, seed);
+            let x = values((rows - 1) * stride + inputs, seed + 1);
+            let bias = values(outputs, seed + 2);
+            let mut out = vec![1.0; rows * outputs];
+            let after = if add { After::Add } else { After::Store };
+            Int8Weight::new(&weight, inputs).multiply(&x, stride, Some(&bias), &mut out, after);
+
+            let largest = if Executor::new().may_saturate() { 63.0 } else { 127.0 };
+            let (weight, scales) = quantise_rows(&weight, inputs, largest);
+            let mut quantised = Buffers::default();
+            quantised.quantise(&x, stride, inputs);
+            for m in 0..rows {
+                let x = &quantised.values[m * inputs..(m + 1) * inputs];
+                for n in 0..outputs {
+                    let product = |(x, w): (&u8, &i8)| (i32::from(*x) - quantised.zeros[m]) * i32::from(*w);
+                    let sum: i32 = x.iter().zip(&weight[n * inputs..]).map(product).sum();
+                    let before = if add { 1.0 } else { 0.0 };
+                    let expected = sum as f32 * quantised.scales[m] * scales[n] + bias[n] + before;
+                    prop_assert!((out[m * outputs + n] - expected).abs() < 1e-4);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_quantised_to_within_half_a_step() {
+        let x = [-1.0, 0.0, 0.5, 3.0, 0.0, 0.0, 0.0, 0.0, 2.0, 4.0, 6.0, 8.0];
+        let mut quantised = Buffers::default();
+        quantised.quantise(&x, 4, 4);
+        for (i, x) in x.iter().enumerate() {
+            let (scale, zero) = (quantised.scales[i / 4], quantised.zeros[i / 4] as f32);
+            let back = (f32::from(quantised.values[i]) - zero) * scale;
+            assert!((back - x).abs() <= scale / 2.0 + 1e-6, "{x} came back as {back}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What numbers networks are multiplied in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The numbers that weights are kept and multiplied in. All else (norms, softmax, sums) is f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// As the network was trained, to rounding. Weights of a decoder that are exact in f16 are kept so.
+    #[default]
+    F32,
+    /// Eight bits, with a scale for each row of weights and each row of activations. Convolutions stay f32.
+    Int8,
+}
+
+impl Precision {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::F32, Self::Int8];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|precision| precision.name() == name);
+        named.ok_or_else(|| format!("no precision {name}; there are f32 and int8"))
+    }
+}
