@@ -1,13 +1,13 @@
-//! Matrix products in int8: weights are quantised by row when they are loaded, activations by row as they come.
+//! Products of many rows in int8: weights are quantised by row when they are loaded, activations by row as they come.
 
 use rayon::prelude::*;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, PackedBMatrix};
 use rten_simd::ops::{BitOps, NumOps, ToFloat};
 use rten_simd::{Isa, SimdOp};
 use rten_tensor::NdTensorView;
-use rten_vecmath::{MinMax, Quantize};
 
 use super::elementwise::gelu_in_place;
+use super::int8_rows::{QuantisedRows, quantise_weight, row_sums};
 use super::linear::After;
 
 /// Rows that are quantised, multiplied and scaled together, while they are in the second-level cache.
@@ -32,12 +32,11 @@ impl Int8Weight {
         let executor = Executor::new();
         // Without VNNI, pairs of products are added in 16 bits, which seven bits of weight do not overflow.
         let largest = if executor.may_saturate() { 63.0 } else { 127.0 };
-        let (values, scales) = quantise_rows(weight, inputs, largest);
+        let (values, scales) = quantise_weight(weight, inputs, largest);
         // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
         let transposed = NdTensorView::from_data([scales.len(), inputs], &*values);
         let packed = executor.prepack_b(transposed.transposed());
-        let sums = values.chunks_exact(inputs).map(|row| row.iter().copied().map(i32::from).sum()).collect();
-        Self { packed, scales, sums, inputs }
+        Self { packed, sums: row_sums(&values, inputs), scales, inputs }
     }
 
     /// `x Wᵀ + bias`, where rows of `x` start every `stride` elements, into or onto `out`, `[rows, outputs]`.
@@ -50,9 +49,9 @@ impl Int8Weight {
             |buffers, (i, out)| {
                 let rows = out.len() / outputs;
                 let first = i * block * stride;
-                buffers.quantise(&x[first..first + (rows - 1) * stride + self.inputs], stride, self.inputs);
+                buffers.x.fill(&x[first..first + (rows - 1) * stride + self.inputs], stride, self.inputs);
                 buffers.products.resize(rows * outputs, 0);
-                let x = NdTensorView::from_data([rows, self.inputs], &*buffers.values);
+                let x = NdTensorView::from_data([rows, self.inputs], &*buffers.x.values);
                 // An executor holds no state but the choice of kernel, and cannot be sent between threads.
                 Executor::new()
                     .gemm(
@@ -64,9 +63,10 @@ impl Int8Weight {
                     .expect("shapes were checked when the layer was made");
                 let products = buffers.products.chunks_exact(outputs);
                 let rows = buffers
+                    .x
                     .zeros
                     .iter()
-                    .zip(&buffers.scales)
+                    .zip(&buffers.x.scales)
                     .zip(products)
                     .zip(out.chunks_exact_mut(outputs));
                 for (((&zero, &scale), products), out) in rows {
@@ -81,54 +81,11 @@ impl Int8Weight {
     }
 }
 
-/// Quantises each row of `weight`, `[outputs, inputs]`, so that its largest value becomes `largest`; with the scale
-/// that turns its integers back.
-pub(super) fn quantise_rows(weight: &[f32], inputs: usize, largest: f32) -> (Vec<i8>, Vec<f32>) {
-    let mut values = Vec::with_capacity(weight.len());
-    let mut scales = Vec::with_capacity(weight.len() / inputs);
-    for row in weight.chunks_exact(inputs) {
-        let most = row.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-        let scale = if most > 0.0 { most / largest } else { 1.0 };
-        values.extend(row.iter().map(|value| (value / scale).round() as i8));
-        scales.push(scale);
-    }
-    (values, scales)
-}
-
 /// What one task needs.
 #[derive(Default)]
 struct Buffers {
-    values: Vec<u8>,
-    zeros: Vec<i32>,
-    scales: Vec<f32>,
+    x: QuantisedRows,
     products: Vec<i32>,
-}
-
-impl Buffers {
-    /// Quantises each row from its smallest value to its largest.
-    fn quantise(&mut self, x: &[f32], stride: usize, inputs: usize) {
-        self.values.clear();
-        self.zeros.clear();
-        self.scales.clear();
-        let rows = (x.len() - inputs) / stride + 1;
-        self.values.reserve(rows * inputs);
-        for start in (0..rows).map(|row| row * stride) {
-            let row = &x[start..start + inputs];
-            let (least, most) = MinMax::new(row).dispatch();
-            // Zero is a value of its own, so that zeros add nothing.
-            let (least, most) = (least.min(0.0), most.max(0.0));
-            let range = most - least;
-            let scale = if range > 0.0 && range.is_finite() { range / 255.0 } else { 1.0 };
-            let zero = (-least / scale).round() as u8;
-            let free = &mut self.values.spare_capacity_mut()[..inputs];
-            let written = Quantize::new(row, free, scale.recip(), zero).dispatch().len();
-            debug_assert_eq!(written, inputs);
-            // SAFETY: the call above wrote `inputs` values after the length.
-            unsafe { self.values.set_len(self.values.len() + inputs) };
-            self.zeros.push(zero.into());
-            self.scales.push(scale);
-        }
-    }
 }
 
 /// Turns a row of integer products into f32.
@@ -177,14 +134,8 @@ impl SimdOp for Scale<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::rows::values;
     use proptest::prelude::*;
-
-    fn values(count: usize, seed: u32) -> Vec<f32> {
-        let value = |i: u32| {
-            (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 977) >> 12) as f32 / 1_048_576.0 - 0.5
-        };
-        (0..count as u32).map(value).collect()
-    }
 
     proptest! {
         #[test]
@@ -200,9 +151,9 @@ mod tests {
             Int8Weight::new(&weight, inputs).multiply(&x, stride, Some(&bias), &mut out, after);
 
             let largest = if Executor::new().may_saturate() { 63.0 } else { 127.0 };
-            let (weight, scales) = quantise_rows(&weight, inputs, largest);
-            let mut quantised = Buffers::default();
-            quantised.quantise(&x, stride, inputs);
+            let (weight, scales) = quantise_weight(&weight, inputs, largest);
+            let mut quantised = QuantisedRows::default();
+            quantised.fill(&x, stride, inputs);
             for m in 0..rows {
                 let x = &quantised.values[m * inputs..(m + 1) * inputs];
                 for n in 0..outputs {
@@ -213,18 +164,6 @@ mod tests {
                     prop_assert!((out[m * outputs + n] - expected).abs() < 1e-4);
                 }
             }
-        }
-    }
-
-    #[test]
-    fn rows_are_quantised_to_within_half_a_step() {
-        let x = [-1.0, 0.0, 0.5, 3.0, 0.0, 0.0, 0.0, 0.0, 2.0, 4.0, 6.0, 8.0];
-        let mut quantised = Buffers::default();
-        quantised.quantise(&x, 4, 4);
-        for (i, x) in x.iter().enumerate() {
-            let (scale, zero) = (quantised.scales[i / 4], quantised.zeros[i / 4] as f32);
-            let back = (f32::from(quantised.values[i]) - zero) * scale;
-            assert!((back - x).abs() <= scale / 2.0 + 1e-6, "{x} came back as {back}");
         }
     }
 }

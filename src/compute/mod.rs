@@ -10,6 +10,7 @@ mod attention;
 mod conv;
 mod elementwise;
 mod int8;
+mod int8_rows;
 mod linear;
 mod norm;
 mod precision;
