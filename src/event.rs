@@ -133,8 +133,6 @@ pub struct StreamStart {
     pub beam: usize,
     /// Temperatures tried in turn until the text of a final is good.
     pub temperatures: Vec<f32>,
-    /// Seconds of speech before a segment that its final is recognised with, at most.
-    pub context: f64,
     /// Probability from which a frame is speech.
     pub vad_threshold: f32,
     /// Seconds of silence that end a segment.

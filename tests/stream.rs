@@ -53,8 +53,8 @@ impl SegmentRecognizer for Scripted {
         Ok(Some(PartialText { stable: String::new(), unstable, language: "en".into() }))
     }
 
-    fn prepare(&mut self, _: &SpeechSegment) -> Result<()> {
-        Ok(())
+    fn prepare(&mut self, _: u64, _: &SpeechSegment) -> Result<Option<PartialText>> {
+        Ok(None)
     }
 
     fn finish(&mut self, speech: &SpeechSegment) -> Result<FinalText> {

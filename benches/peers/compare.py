@@ -49,6 +49,8 @@ def systems(awaaz: str, model: str, ggml: str, threads: int) -> dict[str, list[s
     return {
         "awaaz f32": ours,
         "awaaz f32, no VAD": [*ours, "--no-vad"],
+        "awaaz int8": [*ours, "--precision", "int8"],
+        "awaaz int8, no VAD": [*ours, "--precision", "int8", "--no-vad"],
         "faster-whisper f32": peer,
         "faster-whisper f32 batched": [*peer, "--batched"],
         "faster-whisper int8": [*peer, "--compute-type", "int8"],

@@ -16,10 +16,8 @@ pub struct Chunk {
     pub samples: Vec<f32>,
     /// Tokens of the text before, for a network that is told it.
     pub previous: Vec<u32>,
-    /// Text tokens of its beginning, where they are known: decoding goes on after them, and they are in no segment.
-    pub prefix: Vec<u32>,
-    /// Text tokens after those that it probably has: greedy search checks them in one step. They change nothing but the
-    /// time it takes.
+    /// Text tokens that it probably begins with: greedy search checks them in one step. They change nothing but the time
+    /// it takes.
     pub draft: Vec<u32>,
     /// Its language, where it is known.
     pub language: Option<String>,

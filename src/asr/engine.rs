@@ -11,6 +11,9 @@ use crate::{Error, Result};
 
 /// Frames of silence after the end of a chunk that the encoder hears, so that last words sound ended.
 const TRAILING_FRAMES: usize = 100;
+/// Log-mel frames that the encoder hears at least, silence included: 15 s. Trained on 30 s, the network often begins to repeat a
+/// text whose sound is all that it hears.
+pub(super) const LEAST_HEARD: usize = 1500;
 /// Log-mel frames of the longest chunk.
 const MAX_FRAMES: usize = 3000;
 
@@ -52,9 +55,10 @@ impl Engine {
         &self.tokenizer
     }
 
-    /// Encodes `samples` and puts the decoder's keys and values of them into `cache`.
-    pub(super) fn listen(&self, samples: &[f32], cache: &mut CrossCache) -> Result<()> {
-        let frames = samples.len().div_ceil(HOP) + TRAILING_FRAMES;
+    /// Encodes `samples`, with silence after them up to `least` frames, and puts the decoder's keys and values of them
+    /// into `cache`.
+    pub(super) fn listen(&self, samples: &[f32], least: usize, cache: &mut CrossCache) -> Result<()> {
+        let frames = (samples.len().div_ceil(HOP) + TRAILING_FRAMES).max(least);
         let frames = frames.next_multiple_of(2).min(MAX_FRAMES);
         let mels = self.model.config.mels;
         let log_mel =

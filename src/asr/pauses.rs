@@ -62,7 +62,6 @@ impl ChunkSource for Pauses<'_> {
                 span: segment.span,
                 samples: segment.samples,
                 previous: Vec::new(),
-                prefix: Vec::new(),
                 draft: Vec::new(),
                 language: None,
             };

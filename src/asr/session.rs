@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::chunk::{Chunk, ChunkSource, Decoded, Next};
-use super::engine::Engine;
+use super::engine::{Engine, LEAST_HEARD};
 use super::job::{Job, Prompt, Step};
 use super::language::{LanguageTracker, unknown};
 use super::options::{Chunking, LanguageChoice, Options};
@@ -47,6 +47,8 @@ pub struct Session {
     jobs: Vec<Option<Job>>,
     /// Results that wait for an earlier one.
     finished: BTreeMap<usize, Decoded>,
+    /// Log-mel frames that the encoder hears at least, silence included.
+    least_heard: usize,
     started: usize,
     delivered: usize,
 }
@@ -91,6 +93,7 @@ impl Session {
             spare: Vec::new(),
             jobs: (0..options.batch).map(|_| None).collect(),
             finished: BTreeMap::new(),
+            least_heard: LEAST_HEARD,
             started: 0,
             delivered: 0,
             engine,
@@ -118,31 +121,14 @@ impl Session {
         &self.engine.tokenizer
     }
 
+    /// From now on, how many log-mel frames the encoder hears at least, silence included.
+    pub(super) fn set_least_heard(&mut self, frames: usize) {
+        self.least_heard = frames;
+    }
+
     /// From now on, whether to find the times of words.
     pub fn set_word_times(&mut self, wanted: bool) {
         self.options.word_times = wanted;
-    }
-
-    /// The language of `samples`, at `span` of the stream.
-    ///
-    /// # Errors
-    /// Those of the network.
-    pub(super) fn language_of(&mut self, span: Span, samples: &[f32]) -> Result<String> {
-        if let LanguageChoice::Fixed(code) = &self.options.language {
-            return Ok(code.clone());
-        }
-        let engine = Arc::clone(&self.engine);
-        let mut cross = self.spare.pop().unwrap_or_else(|| engine.model.decoder.narrow_cross_cache());
-        engine.threads.run(|| engine.listen(samples, &mut cross))?;
-        let cross = Arc::new(cross);
-        match self.states.first_mut() {
-            Some(state) => state.restart(Arc::clone(&cross)),
-            None => self.states.push(engine.model.decoder.state(Arc::clone(&cross))),
-        }
-        let language = self.language(0, span, None)?;
-        self.states[0].restart(Arc::clone(&self.silence));
-        self.spare.extend(Arc::into_inner(cross));
-        Ok(language)
     }
 
     /// Forgets the stream.
@@ -199,7 +185,7 @@ impl Session {
     fn start(&mut self, place: usize, mut chunk: Chunk) -> Result<()> {
         let engine = &self.engine;
         let mut cross = self.spare.pop().unwrap_or_else(|| engine.model.decoder.narrow_cross_cache());
-        engine.threads.run(|| engine.listen(&chunk.samples, &mut cross))?;
+        engine.threads.run(|| engine.listen(&chunk.samples, self.least_heard, &mut cross))?;
         let cross = Arc::new(cross);
         let width = self.options.beam;
         while self.states.len() < (place + 1) * width {
@@ -269,7 +255,6 @@ impl Session {
         if self.timestamps == Timestamps::Without {
             tokens.push(special.no_timestamps);
         }
-        tokens.extend(&chunk.prefix);
         Prompt { tokens, start }
     }
 

@@ -59,7 +59,6 @@ impl ChunkSource for Windows<'_> {
             span,
             samples,
             previous: self.previous.clone(),
-            prefix: Vec::new(),
             draft: Vec::new(),
             language: None,
         }))

@@ -39,8 +39,7 @@ pub fn align(
         .filter(|(token, _)| is_text(token))
         .map(|(_, log_probability)| log_probability.exp())
         .collect();
-    let heard = segments.iter().flat_map(|segment| segment.tokens.iter().copied()).filter(is_text);
-    let text: Vec<u32> = job.chunk.prefix.iter().copied().chain(heard).collect();
+    let text = segments.iter().flat_map(|segment| segment.tokens.iter().copied()).filter(is_text);
 
     let mut tokens = vec![special.start];
     if tokenizer.is_multilingual() {
@@ -49,7 +48,7 @@ pub fn align(
     }
     tokens.push(special.no_timestamps);
     let prompt = tokens.len();
-    tokens.extend(&text);
+    tokens.extend(text);
     tokens.truncate(model.config.target_positions);
 
     let frames = state[0].cross().frames().min(job.chunk.samples.len().div_ceil(FRAME)).max(1);
@@ -68,17 +67,13 @@ pub fn align(
 
     let base = job.chunk.span.start;
     let at = |token: usize| base + (starts.get(token).copied().unwrap_or(frames) * FRAME) as u64;
-    let prefix = job.chunk.prefix.len();
     let mut first = 0;
     for segment in segments {
         let text: Vec<u32> = segment.tokens.iter().copied().filter(is_text).collect();
         segment.words = split_words(&text, tokenizer, &segment.language)
             .into_iter()
             .map(|range| Word {
-                span: Span::new(
-                    at(prefix + first + range.start),
-                    at(prefix + first + range.end).min(job.chunk.span.end),
-                ),
+                span: Span::new(at(first + range.start), at(first + range.end).min(job.chunk.span.end)),
                 probability: mean(
                     probabilities.get(first + range.start..first + range.end).unwrap_or_default(),
                 ),

@@ -17,9 +17,9 @@ pub struct ModelArgs {
     /// A model's name (see `awaaz models list`), or the path of its folder.
     #[arg(long, value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
     pub model: String,
-    /// Numbers that the network is multiplied in: f32 is exact, int8 is faster and smaller.
-    #[arg(long, value_name = "f32|int8", default_value_t, help_heading = "Model")]
-    pub precision: Precision,
+    /// Numbers that the network is multiplied in: f32 as it was trained, int8 faster and smaller [default: f32, live int8].
+    #[arg(long, value_name = "f32|int8", help_heading = "Model")]
+    precision: Option<Precision>,
     /// Threads [default: one a processor core].
     #[arg(long, value_name = "N", help_heading = "Model")]
     threads: Option<NonZeroUsize>,
@@ -40,7 +40,7 @@ pub enum Talk {
 impl ModelArgs {
     /// A model by name or path, with as many threads as there are cores.
     pub fn named(model: impl Into<String>, precision: Precision) -> Self {
-        Self { model: model.into(), precision, threads: None, offline: false }
+        Self { model: model.into(), precision: Some(precision), threads: None, offline: false }
     }
 
     /// Threads of the layers, at least one.
@@ -48,12 +48,17 @@ impl ModelArgs {
         self.threads.map_or_else(cores, NonZeroUsize::get)
     }
 
-    /// Finds the model, pulling it first where that is needed and allowed, and loads it.
+    /// Numbers that the network is multiplied in; `usual` where nothing was said.
+    pub fn precision_or(&self, usual: Precision) -> Precision {
+        self.precision.unwrap_or(usual)
+    }
+
+    /// Finds the model, pulling it first where that is needed and allowed, and loads it to multiply in `precision`.
     ///
     /// # Errors
     /// Those of finding, reading and checking the model; [`Error::Interrupted`](crate::Error::Interrupted) where `stop`
     /// is asked for during the pull.
-    pub fn load(&self, talk: Talk, stop: &Stop) -> Result<Engine> {
+    pub fn load(&self, precision: Precision, talk: Talk, stop: &Stop) -> Result<Engine> {
         let mut options = PullOptions::from_env()?;
         options.stop = stop.flag();
         if self.offline {
@@ -62,7 +67,7 @@ impl ModelArgs {
         if talk == Talk::Stderr {
             options.listener = pull_listener();
         }
-        Engine::load(&resolve(&self.model, &options)?, Threads::new(self.threads())?, self.precision)
+        Engine::load(&resolve(&self.model, &options)?, Threads::new(self.threads())?, precision)
     }
 }
 

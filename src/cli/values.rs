@@ -25,14 +25,6 @@ pub fn count<const MIN: usize, const MAX: usize>(text: &str) -> Result<usize, St
     }
 }
 
-/// A number of seconds up to a day, or zero.
-pub fn seconds_or_none(text: &str) -> Result<std::time::Duration, String> {
-    match text.trim() {
-        "0" => Ok(std::time::Duration::ZERO),
-        text => seconds(text),
-    }
-}
-
 /// A number of seconds, from a thousandth of one to a day.
 pub fn seconds(text: &str) -> Result<std::time::Duration, String> {
     match text.trim().trim_end_matches('s').parse::<f64>() {

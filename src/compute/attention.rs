@@ -20,14 +20,29 @@ const QUERY_BLOCK: usize = 64;
 /// `qkv` is `[time, 3 * dim]`, queries, keys and values side by side, each of `heads` equal parts; the result
 /// is `[time, dim]`. Scores exist for a block of queries at a time, never as `[heads, time, time]`.
 pub fn self_attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
+    self_attention_with_bias(qkv, heads, |_, _, _| {})
+}
+
+/// As [`self_attention`]; `add_bias` gets a head, a query and its scores against all keys, `[time]`, before the softmax.
+pub fn self_attention_with_bias(
+    qkv: &Tensor,
+    heads: usize,
+    add_bias: impl Fn(usize, usize, &mut [f32]) + Sync,
+) -> Result<Tensor> {
     let (time, width) = qkv.dims2()?;
     let dim = width / 3;
     let mut out = vec![0.0; time * dim];
-    tensor::with_slice(qkv, |qkv| self_attention_into(qkv, heads, dim, &mut out))?;
+    tensor::with_slice(qkv, |qkv| self_attention_into(qkv, heads, dim, add_bias, &mut out))?;
     tensor::from_values(out, (time, dim))
 }
 
-fn self_attention_into(qkv: &[f32], heads: usize, dim: usize, out: &mut [f32]) {
+fn self_attention_into(
+    qkv: &[f32],
+    heads: usize,
+    dim: usize,
+    add_bias: impl Fn(usize, usize, &mut [f32]) + Sync,
+    out: &mut [f32],
+) {
     let time = out.len() / dim;
     let head_dim = dim / heads;
     let gemm = GemmExecutor::new();
@@ -57,7 +72,8 @@ fn self_attention_into(qkv: &[f32], heads: usize, dim: usize, out: &mut [f32]) {
                 let scaled = GemmOptions { alpha: (head_dim as f32).powf(-0.5), ..GemmOptions::default() };
                 gemm.gemm(scores, GemmInputA::Unpacked(queries), GemmInputB::Packed(keys), scaled)
                     .expect("shapes agree by construction");
-                for scores in scores.chunks_exact_mut(time) {
+                for (query, scores) in scores.chunks_exact_mut(time).enumerate() {
+                    add_bias(head, block * QUERY_BLOCK + query, scores);
                     Softmax::new_mut(scores).dispatch();
                 }
                 let weights = NdTensorView::from_data([rows, time], &*scores);

@@ -49,6 +49,11 @@ impl Linear {
         Self { weight, bias, inputs, outputs }
     }
 
+    /// Width of a row of the input.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     /// Width of a row of the output.
     pub fn outputs(&self) -> usize {
         self.outputs
@@ -80,10 +85,9 @@ impl Linear {
         tensor::from_values(out, residual.shape())
     }
 
-    /// The layer applied to windows of `x` that start every `stride` elements, then the exact GELU; `out` has a row for
-    /// each.
-    pub(super) fn forward_windows_gelu_into(&self, x: &[f32], stride: usize, out: &mut [f32]) {
-        self.multiply(x, stride, out, After::Gelu);
+    /// The layer applied to windows of `x` that start every `stride` elements; `out` has a row for each.
+    pub(super) fn forward_windows_into(&self, x: &[f32], stride: usize, out: &mut [f32], after: After) {
+        self.multiply(x, stride, out, after);
     }
 
     fn apply(&self, x: &Tensor, after: After) -> Result<Vec<f32>> {

@@ -18,11 +18,11 @@ mod rows;
 mod tensor;
 mod threads;
 
-pub use attention::{HeadCache, attend_cached_into, self_attention};
-pub use conv::Conv1d;
-pub use elementwise::{add_into, gelu_in_place, log_softmax};
+pub use attention::{HeadCache, attend_cached_into, self_attention, self_attention_with_bias};
+pub use conv::{Conv1d, GroupedConv1d};
+pub use elementwise::{add_into, gelu, gelu_in_place, log_softmax};
 pub use linear::Linear;
-pub use norm::LayerNorm;
+pub use norm::{LayerNorm, normalise_channels};
 pub use precision::Precision;
 pub use rows::{RowLinear, RowMatrix};
 pub use threads::Threads;

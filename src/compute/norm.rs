@@ -58,6 +58,40 @@ impl LayerNorm {
     }
 }
 
+/// Normalises each channel of `x`, `[time, channels]`, over time, then scales and shifts it: PyTorch's `GroupNorm` with a
+/// group for each channel.
+pub fn normalise_channels(x: &Tensor, weight: &[f32], bias: &[f32], eps: f32) -> Result<Tensor> {
+    let channels = weight.len();
+    let values = tensor::with_slice(x, |x| {
+        let time = (x.len() / channels) as f64;
+        let mut mean = vec![0.0f64; channels];
+        for row in x.chunks_exact(channels) {
+            mean.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+        }
+        mean.iter_mut().for_each(|sum| *sum /= time);
+        let mut variance = vec![0.0f64; channels];
+        for row in x.chunks_exact(channels) {
+            for ((sum, mean), &x) in variance.iter_mut().zip(&mean).zip(row) {
+                *sum += (f64::from(x) - mean).powi(2);
+            }
+        }
+        variance.iter_mut().for_each(|sum| *sum /= time);
+        let scale: Vec<f32> = std::iter::zip(&variance, weight)
+            .map(|(&variance, &weight)| weight / (variance as f32 + eps).sqrt())
+            .collect();
+        let mut out = x.to_vec();
+        out.par_chunks_mut(GRAIN * channels).for_each(|rows| {
+            for row in rows.chunks_exact_mut(channels) {
+                for (channel, x) in row.iter_mut().enumerate() {
+                    *x = (*x - mean[channel] as f32) * scale[channel] + bias[channel];
+                }
+            }
+        });
+        out
+    })?;
+    tensor::from_values(values, x.shape())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

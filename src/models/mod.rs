@@ -1,3 +1,5 @@
 //! The networks, one module each: a `Config`, the layers, loading by Hugging Face's tensor names.
 
+mod loader;
+pub mod wav2vec2;
 pub mod whisper;

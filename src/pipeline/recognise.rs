@@ -10,7 +10,7 @@ use super::word_delay::WordDelays;
 use super::work::{Utterance, Work};
 use crate::Result;
 use crate::asr::live::{FinalText, Pace, PartialText, SegmentRecognizer};
-use crate::event::{Compute, Draft, EventKind, EventWord, ShedState, ShedWork};
+use crate::event::{Compute, Draft, EndReason, EventKind, EventWord, ShedState, ShedWork};
 use crate::time::{SampleIndex, Span};
 
 /// Recognises the segments of a stream.
@@ -47,7 +47,9 @@ impl<R: SegmentRecognizer> Recognise<R> {
             Some((segment, end)) if segment == utterance.segment => span.end - end,
             _ => span.len(),
         };
-        let due = self.pace.step().is_some_and(|step| SampleIndex(new).seconds() >= step.as_secs_f64());
+        // While there is time, the segmenter says when.
+        let is_due = |step: Duration| step <= self.step || SampleIndex(new).seconds() >= step.as_secs_f64();
+        let due = self.pace.step().is_some_and(is_due);
         if !due || self.waiting.urgent() > 0 {
             return Ok(());
         }
@@ -59,22 +61,39 @@ impl<R: SegmentRecognizer> Recognise<R> {
         if let Some(state) = self.pace.took(took) {
             output.push(self.shed(span.end, state));
         }
-        let Some(PartialText { stable, unstable, language }) = partial else { return Ok(()) };
         self.heard = Some((utterance.segment, span.end));
-        self.delays.show(Instant::now(), &format!("{stable} {unstable}"));
-        output.push(Draft {
-            span,
-            kind: EventKind::Partial { segment: utterance.segment, stable, unstable, language },
-            compute: measured(utterance, took),
-        });
+        self.show(utterance, partial, took, output);
         Ok(())
     }
 
-    fn last(&mut self, utterance: &Utterance, output: &mut Vec<Draft>) -> Result<()> {
+    fn likely(&mut self, utterance: &Utterance, output: &mut Vec<Draft>) -> Result<()> {
+        let start = Instant::now();
+        let partial = self.recognizer.prepare(utterance.segment, &utterance.speech)?;
+        self.show(utterance, partial, start.elapsed(), output);
+        Ok(())
+    }
+
+    fn show(
+        &mut self,
+        utterance: &Utterance,
+        text: Option<PartialText>,
+        took: Duration,
+        output: &mut Vec<Draft>,
+    ) {
+        let Some(PartialText { stable, unstable, language }) = text else { return };
+        self.delays.show(Instant::now(), &format!("{stable} {unstable}"));
+        output.push(Draft {
+            span: utterance.speech.span,
+            kind: EventKind::Partial { segment: utterance.segment, stable, unstable, language },
+            compute: measured(utterance, took),
+        });
+    }
+
+    fn last(&mut self, utterance: &Utterance, reason: EndReason, output: &mut Vec<Draft>) -> Result<()> {
         let start = Instant::now();
         let text = self.recognizer.finish(&utterance.speech)?;
         let compute = measured(utterance, start.elapsed());
-        self.measure_path(utterance, &text);
+        self.measure_path(utterance, reason, &text);
         let word = |word: &crate::asr::Word| EventWord {
             text: word.text.trim().to_owned(),
             t0: word.span.start.seconds(),
@@ -99,13 +118,13 @@ impl<R: SegmentRecognizer> Recognise<R> {
         Ok(())
     }
 
-    fn measure_path(&mut self, utterance: &Utterance, text: &FinalText) {
+    fn measure_path(&mut self, utterance: &Utterance, reason: EndReason, text: &FinalText) {
         let Some(captured) = utterance.captured else { return };
         let when = |at: SampleIndex| {
             let seconds = |samples: u64| Duration::from_secs_f64(SampleIndex(samples).seconds());
             captured + seconds(at - utterance.offset) - seconds(utterance.offset - at)
         };
-        let delays = self.delays.finish(&text.words, |word| when(word.span.end));
+        let delays = self.delays.finish(&text.words, reason == EndReason::Length, |word| when(word.span.end));
         let mut paths = self.instruments.paths();
         paths.last.add(captured.elapsed());
         delays.into_iter().for_each(|delay| paths.word.add(delay));
@@ -142,8 +161,8 @@ impl<R: SegmentRecognizer> Stage for Recognise<R> {
         let start = Instant::now();
         let done = match input {
             Work::Grown(utterance) => self.partial(&utterance, output),
-            Work::Likely(utterance) => self.recognizer.prepare(&utterance.speech),
-            Work::Final(utterance, _) => self.last(&utterance, output),
+            Work::Likely(utterance) => self.likely(&utterance, output),
+            Work::Final(utterance, reason) => self.last(&utterance, reason, output),
             Work::Marker(name, at) => {
                 output.push(Draft::new(Span::new(at, at), EventKind::Marker { name }));
                 Ok(())

@@ -173,6 +173,11 @@ impl Endpointer {
         SampleIndex(silence.unwrap_or(self.frames * FRAME))
     }
 
+    /// Whether there is speech that ends where the last frames were silent, if the silence lasts.
+    pub(super) fn is_silent(&self) -> bool {
+        self.speech.as_ref().is_some_and(|speech| speech.silence.is_some())
+    }
+
     /// The speech that ends at this frame if the silence lasts, once all of its padding was heard.
     pub(super) fn pause(&self) -> Option<Span> {
         let speech = self.speech.as_ref().filter(|speech| speech.reported)?;

@@ -29,7 +29,7 @@ impl Default for LiveOptions {
                 max_speech: Duration::from_secs(25),
                 ..VadOptions::default()
             },
-            step: Some(Duration::from_millis(500)),
+            step: Some(Duration::from_millis(300)),
         }
     }
 }
@@ -98,6 +98,8 @@ struct Cutter {
     segment: u64,
     /// How far the open segment was shown.
     shown: SampleIndex,
+    /// Whether the last frame of the open segment was silent.
+    silent: bool,
     /// The last pause reported.
     pause: Option<Span>,
     probability: f32,
@@ -128,6 +130,7 @@ impl LiveSegmenter {
             open: None,
             segment: 0,
             shown: SampleIndex(0),
+            silent: false,
             pause: None,
             probability: 0.0,
             events: Vec::new(),
@@ -247,7 +250,14 @@ impl Cutter {
             self.pause = pause;
             self.shown = self.position;
             heard.push(Heard::Pause { segment, speech: self.speech(span) });
-        } else if pause.is_none() && self.position - self.shown >= step {
+            return;
+        }
+        // A silence that begins is a good moment, as all that was said until then can be understood; what is shown later
+        // would be in the way of the pause that may follow.
+        let (silent, was_silent) = (self.endpointer.is_silent(), self.silent);
+        self.silent = silent;
+        let new = self.position - self.shown;
+        if (!silent && new >= step) || (silent && !was_silent && 2 * new >= step) {
             self.shown = self.position;
             heard.push(Heard::Grown { segment, speech: self.speech(Span::new(start, self.position)) });
         }

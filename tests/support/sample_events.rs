@@ -61,7 +61,6 @@ pub fn sample() -> Vec<Event> {
         languages: vec!["en".into(), "ta".into(), "ur".into()],
         beam: 5,
         temperatures: vec![0.0, 0.6],
-        context: 10.0,
         vad_threshold: 0.5,
         min_silence: 0.5,
         max_segment: 25.0,

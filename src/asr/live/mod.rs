@@ -5,7 +5,6 @@
 //! once, and is the same whatever partials were made. No thread is started here, and no clock read.
 
 mod agreement;
-mod context;
 mod pace;
 mod recognizer;
 
@@ -29,11 +28,12 @@ pub trait SegmentRecognizer: Send {
         stopped: &dyn Fn() -> bool,
     ) -> Result<Option<PartialText>>;
 
-    /// Gets ready for [`finish`](Self::finish) to be called with `speech`, which is likely but not certain.
+    /// Gets ready for [`finish`](Self::finish) to be called with `speech`, which is likely but not certain. What was
+    /// understood can be shown.
     ///
     /// # Errors
     /// Those of the network.
-    fn prepare(&mut self, speech: &SpeechSegment) -> Result<()>;
+    fn prepare(&mut self, segment: u64, speech: &SpeechSegment) -> Result<Option<PartialText>>;
 
     /// The final text of a segment. It depends on `speech` and the finals before it alone.
     ///

@@ -1,11 +1,9 @@
 //! Whisper on segments that grow: partial texts on the way, one final text at the end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::SegmentRecognizer;
 use super::agreement::Agreement;
-use super::context::Context;
 use crate::Result;
 use crate::asr::chunk::{Chunk, ChunkSource, Decoded, Next};
 use crate::asr::engine::Engine;
@@ -23,13 +21,15 @@ const LONG_PARTIAL: u64 = 8 * 16_000;
 /// Samples of sound that a partial keeps before its newest words: 2 s.
 const KEPT: u64 = 2 * 16_000;
 
+/// Log-mel frames that a partial hears at least, silence included: 10 s, for the sake of time.
+const LEAST_OF_PARTIAL: usize = 1000;
+
 /// Recognises the segments of one stream, in their order.
 ///
-/// The final text of a segment depends on its sound and on the finals before it, never on its partials.
+/// The final text of a segment depends on its sound and on the languages before it, never on its partials.
 pub struct LiveRecognizer {
     finals: Session,
     partials: Session,
-    context: Context,
     growing: Growing,
     prepared: Option<Prepared>,
 }
@@ -77,23 +77,22 @@ struct Growing {
 struct Prepared {
     span: Span,
     text: FinalText,
-    tokens: Vec<u32>,
     languages: LanguageTracker,
 }
 
 impl LiveRecognizer {
-    /// A recogniser at the start of a stream. Each final is recognised after at most `context` of speech before it, whose
-    /// text is known. Of `options`, those that say how sound is cut do not matter.
+    /// A recogniser at the start of a stream. Of `options`, those that say how sound is cut do not matter.
     ///
     /// # Errors
     /// Those of [`Session::new`].
-    pub fn new(engine: Arc<Engine>, options: Options, context: Duration) -> Result<Self> {
+    pub fn new(engine: Arc<Engine>, options: Options) -> Result<Self> {
         let options = Options { batch: 1, sentences: false, word_times: true, ..options };
         let quick = Options { beam: 1, temperatures: vec![0.0], word_times: false, ..options.clone() };
+        let mut partials = Session::new(Arc::clone(&engine), quick)?;
+        partials.set_least_heard(LEAST_OF_PARTIAL);
         Ok(Self {
-            finals: Session::new(Arc::clone(&engine), options)?,
-            partials: Session::new(engine, quick)?,
-            context: Context::new(context),
+            finals: Session::new(engine, options)?,
+            partials,
             growing: Growing::default(),
             prepared: None,
         })
@@ -116,44 +115,10 @@ impl LiveRecognizer {
     fn recognise(&mut self, speech: &SpeechSegment) -> Result<(FinalText, Vec<u32>)> {
         let mut chunk = plain(speech.span, speech.samples.clone());
         chunk.draft = [&*self.growing.settled_tokens, &*self.growing.tokens].concat();
-        if let Some(before) = self.context.before(speech.span) {
-            let language = self.finals.language_of(speech.span, &speech.samples)?;
-            if language == before.language {
-                let decoded = decode(
-                    &mut self.finals,
-                    Chunk { draft: chunk.draft.clone(), ..before.chunk(speech) },
-                    &|| false,
-                )?;
-                if is_plausible(&decoded, speech.span) {
-                    return Ok(outcome(decoded, speech.span));
-                }
-            }
-            chunk.language = Some(language);
-        }
-        Ok(outcome(decode(&mut self.finals, chunk, &|| false)?, speech.span))
+        let decoded = decode(&mut self.finals, chunk, &|| false)?;
+        let text = decoded.segments.into_iter().next().map(FinalText::from).unwrap_or_default();
+        Ok((text, decoded.text))
     }
-}
-
-/// Whether so much can have been said in so little time. After known text a network may go on with text of its own.
-fn is_plausible(decoded: &Decoded, span: Span) -> bool {
-    /// Fast speakers reach 20.
-    const CHARACTERS_A_SECOND: f64 = 25.0;
-    let text = |segment: &Segment| segment.text.chars().count();
-    let characters: usize = decoded.segments.iter().map(text).sum();
-    characters > 0
-        && characters as f64 <= CHARACTERS_A_SECOND * span.seconds()
-        && decoded.segments.iter().all(|segment| segment.temperature == 0.0)
-}
-
-/// The final text of the segment at `span`, and its tokens.
-fn outcome(decoded: Decoded, span: Span) -> (FinalText, Vec<u32>) {
-    let Some(mut segment) = decoded.segments.into_iter().next() else {
-        return (FinalText::default(), Vec::new());
-    };
-    for word in &mut segment.words {
-        word.span = Span::new(word.span.start.max(span.start), word.span.end.max(span.start));
-    }
-    (FinalText::from(segment), decoded.text)
 }
 
 impl SegmentRecognizer for LiveRecognizer {
@@ -163,10 +128,7 @@ impl SegmentRecognizer for LiveRecognizer {
         speech: &SpeechSegment,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Option<PartialText>> {
-        if self.growing.segment != Some(segment) {
-            self.growing =
-                Growing { segment: Some(segment), anchor: speech.span.start, ..Growing::default() };
-        }
+        self.growing.follow(segment, speech);
         let anchor = self.growing.anchor.max(speech.span.start);
         let samples = speech.samples[(anchor - speech.span.start) as usize..].to_vec();
         let draft = self.growing.tokens.clone();
@@ -188,37 +150,36 @@ impl SegmentRecognizer for LiveRecognizer {
         if long {
             growing.move_anchor(&heard, speech.span.end, self.partials.tokenizer());
         }
-        Ok(Some(PartialText {
-            stable: join(growing.agreement.stable(), &heard.language),
-            unstable: join(growing.agreement.unstable(), &heard.language),
-            language: heard.language,
-        }))
+        Ok(Some(growing.shown(heard.language)))
     }
 
-    fn prepare(&mut self, speech: &SpeechSegment) -> Result<()> {
+    fn prepare(&mut self, segment: u64, speech: &SpeechSegment) -> Result<Option<PartialText>> {
+        self.growing.follow(segment, speech);
         let before = self.finals.languages().clone();
         let (text, tokens) = self.recognise(speech)?;
         let languages = self.finals.languages().clone();
         self.finals.set_languages(before);
-        self.prepared = Some(Prepared { span: speech.span, text, tokens, languages });
-        Ok(())
+        let shown = (!tokens.is_empty()).then(|| {
+            self.growing.agreement.push(words_of(&tokens, self.finals.tokenizer(), &text.language));
+            self.growing.shown(text.language.clone())
+        });
+        self.prepared = Some(Prepared { span: speech.span, text, languages });
+        Ok(shown)
     }
 
     fn finish(&mut self, speech: &SpeechSegment) -> Result<FinalText> {
-        let (text, tokens) = match self.prepared.take().filter(|prepared| prepared.span == speech.span) {
+        let text = match self.prepared.take().filter(|prepared| prepared.span == speech.span) {
             Some(prepared) => {
                 self.finals.set_languages(prepared.languages);
-                (prepared.text, prepared.tokens)
+                prepared.text
             }
-            None => self.recognise(speech)?,
+            None => self.recognise(speech)?.0,
         };
         self.growing = Growing::default();
-        self.context.push(speech, tokens, &text.language);
         Ok(text)
     }
 
     fn reset(&mut self) {
-        self.context.clear();
         self.growing = Growing::default();
         self.prepared = None;
         self.finals.forget();
@@ -227,6 +188,21 @@ impl SegmentRecognizer for LiveRecognizer {
 }
 
 impl Growing {
+    /// Begins again where `segment` is another.
+    fn follow(&mut self, segment: u64, speech: &SpeechSegment) {
+        if self.segment != Some(segment) {
+            *self = Self { segment: Some(segment), anchor: speech.span.start, ..Self::default() };
+        }
+    }
+
+    fn shown(&self, language: String) -> PartialText {
+        PartialText {
+            stable: join(self.agreement.stable(), &language),
+            unstable: join(self.agreement.unstable(), &language),
+            language,
+        }
+    }
+
     /// Leaves out the sound of words that are stable and well before the `end`.
     fn move_anchor(&mut self, heard: &Segment, end: SampleIndex, tokenizer: &Tokenizer) {
         let stable = self.agreement.stable().len();
@@ -264,7 +240,7 @@ fn join(words: &[String], language: &str) -> String {
 
 /// A chunk of which nothing is known.
 fn plain(span: Span, samples: Vec<f32>) -> Chunk {
-    Chunk { span, samples, previous: Vec::new(), prefix: Vec::new(), draft: Vec::new(), language: None }
+    Chunk { span, samples, previous: Vec::new(), draft: Vec::new(), language: None }
 }
 
 fn decode(session: &mut Session, chunk: Chunk, stopped: &dyn Fn() -> bool) -> Result<Decoded> {

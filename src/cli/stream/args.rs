@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 
 use crate::asr::{LanguageChoice, Options};
 use crate::cli::model_args::{ModelArgs, Talk};
-use crate::cli::values::{count, language, seconds, seconds_or_none, unit_interval};
+use crate::cli::values::{count, language, seconds, unit_interval};
+use crate::compute::Precision;
 use crate::event::StreamStart;
 use crate::output::Progress;
 use crate::time::SampleIndex;
@@ -47,9 +48,6 @@ pub struct HearArgs {
         help_heading = "Recognition"
     )]
     temperature: Vec<f32>,
-    /// Speech before a segment that its final is recognised with, in seconds; 0 for none.
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds_or_none, help_heading = "Recognition")]
-    context: Duration,
     /// Probability from which a sound is taken for speech.
     #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = unit_interval, help_heading = "Segments")]
     vad_threshold: f32,
@@ -60,7 +58,7 @@ pub struct HearArgs {
     #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds, help_heading = "Segments")]
     max_segment: Duration,
     /// Sound between two partial transcripts, in seconds, while there is time for them.
-    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Live")]
+    #[arg(long, value_name = "SECONDS", default_value = "0.3", value_parser = seconds, help_heading = "Live")]
     step: Duration,
     /// Speech that may wait for the recogniser, in seconds; a segment beyond it is an error event.
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds, help_heading = "Live")]
@@ -128,8 +126,8 @@ impl HearArgs {
         Options { language, beam: self.beam, temperatures: self.temperature.clone(), ..Options::default() }
     }
 
-    pub(super) fn context(&self) -> Duration {
-        self.context
+    pub(super) fn precision(&self) -> Precision {
+        self.model.precision_or(Precision::Int8)
     }
 
     pub(super) fn backlog(&self) -> Duration {
@@ -164,11 +162,10 @@ impl HearArgs {
             sample_rate: 0,
             program: format!("awaaz {}", env!("CARGO_PKG_VERSION")),
             model: self.model.model.clone(),
-            precision: self.model.precision,
+            precision: self.precision(),
             languages,
             beam: self.beam,
             temperatures: self.temperature.clone(),
-            context: self.context.as_secs_f64(),
             vad_threshold: self.vad_threshold,
             min_silence: self.min_silence.as_secs_f64(),
             max_segment: self.max_segment.as_secs_f64(),
@@ -185,11 +182,10 @@ impl HearArgs {
             languages: start.languages.clone(),
             beam: start.beam,
             temperature: start.temperatures.clone(),
-            context: duration(start.context),
             vad_threshold: start.vad_threshold,
             min_silence: duration(start.min_silence),
             max_segment: duration(start.max_segment),
-            step: Duration::from_millis(500),
+            step: Duration::from_millis(300),
             backlog: Duration::from_secs(120),
             deadline: Duration::from_secs(30),
             output: Some(StreamOutput::None),

@@ -47,7 +47,7 @@ impl<'a> Listener<'a> {
     /// # Errors
     /// Those of finding, reading and checking the model.
     pub fn load(args: &'a HearArgs, stop: &'a Stop) -> Result<Self> {
-        let engine = args.model.load(args.talk(), stop)?;
+        let engine = args.model.load(args.precision(), args.talk(), stop)?;
         Ok(Self { args, engine: Arc::new(engine), stop })
     }
 
@@ -61,8 +61,7 @@ impl<'a> Listener<'a> {
     /// # Errors
     /// Those of the settings and the network.
     pub fn recognizer(&self) -> Result<LiveRecognizer> {
-        let mut recognizer =
-            LiveRecognizer::new(Arc::clone(&self.engine), self.args.options(), self.args.context())?;
+        let mut recognizer = LiveRecognizer::new(Arc::clone(&self.engine), self.args.options())?;
         recognizer.warm_up()?;
         Ok(recognizer)
     }

@@ -17,6 +17,7 @@ use super::inputs::{Input, expand};
 use super::stop::Stop;
 use crate::asr::{Recognizer, Transcript, WhisperRecognizer};
 use crate::audio::{AudioStream, DecodeOptions};
+use crate::compute::Precision;
 use crate::output::{Existing, Format, Origin, OutputFolder, Progress, Style, output_names, pace};
 use crate::{Error, Result};
 use live::{Live, Watcher};
@@ -38,7 +39,7 @@ pub struct Environment<'a> {
 /// # Errors
 /// Those of finding, reading and checking the model.
 pub fn load_recognizer(settings: &RecognizerSettings, stop: &Stop) -> Result<Box<dyn Recognizer>> {
-    let engine = settings.model.load(settings.talk, stop)?;
+    let engine = settings.model.load(settings.model.precision_or(Precision::F32), settings.talk, stop)?;
     Ok(Box::new(WhisperRecognizer::new(engine, settings.options.clone())))
 }
 

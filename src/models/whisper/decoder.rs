@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::Config;
-use super::loader::Loader;
+use super::{Config, EPS};
+
 use crate::Result;
 use crate::compute::{
     HeadCache, LayerNorm, Linear, RowLinear, RowMatrix, add_into, attend_cached_into, gelu_in_place,
 };
+use crate::models::loader::Loader;
 
 /// Token and position embeddings, a stack of pre-norm transformer layers with cross-attention, and logits
 /// tied to the token embeddings.
@@ -164,7 +165,7 @@ impl Decoder {
             layers: (0..config.decoder_layers)
                 .map(|i| Layer::load(loader, config, i))
                 .collect::<Result<_>>()?,
-            layer_norm: loader.norm("model.decoder.layer_norm", dim)?,
+            layer_norm: loader.norm("model.decoder.layer_norm", dim, EPS)?,
             config: config.clone(),
         })
     }
@@ -306,14 +307,14 @@ impl Layer {
         let cross_kv = ["k", "v"].map(|part| name(&format!("encoder_attn.{part}_proj")));
         let square = |part: &str| loader.row_linear(&[name(part)], dim, dim);
         Ok(Self {
-            self_attn_layer_norm: loader.norm(&name("self_attn_layer_norm"), dim)?,
+            self_attn_layer_norm: loader.norm(&name("self_attn_layer_norm"), dim, EPS)?,
             qkv_proj: loader.row_linear(&qkv, dim, dim)?,
             self_out_proj: square("self_attn.out_proj")?,
-            encoder_attn_layer_norm: loader.norm(&name("encoder_attn_layer_norm"), dim)?,
+            encoder_attn_layer_norm: loader.norm(&name("encoder_attn_layer_norm"), dim, EPS)?,
             cross_q_proj: square("encoder_attn.q_proj")?,
             cross_kv_proj: loader.linear(&cross_kv, dim, dim)?,
             cross_out_proj: square("encoder_attn.out_proj")?,
-            final_layer_norm: loader.norm(&name("final_layer_norm"), dim)?,
+            final_layer_norm: loader.norm(&name("final_layer_norm"), dim, EPS)?,
             fc1: loader.row_linear(&[name("fc1")], dim, hidden)?,
             fc2: loader.row_linear(&[name("fc2")], hidden, dim)?,
         })

@@ -2,10 +2,11 @@
 
 use candle_core::{Device, Tensor};
 
-use super::Config;
-use super::loader::Loader;
+use super::{Config, EPS};
+
 use crate::Result;
 use crate::compute::{Conv1d, LayerNorm, Linear, self_attention};
+use crate::models::loader::Loader;
 
 /// Two convolutions and a stack of pre-norm transformer layers.
 pub struct Encoder {
@@ -32,7 +33,7 @@ impl Encoder {
         let conv = |name: &str, channels: usize, stride: usize| -> Result<Conv1d> {
             let weight = loader.values(&format!("model.encoder.{name}.weight"), &[dim, channels, 3])?;
             let bias = loader.values(&format!("model.encoder.{name}.bias"), &[dim])?;
-            Ok(Conv1d::new(&weight, bias, channels, 3, stride))
+            Ok(Conv1d::new(&weight, Some(bias), channels, 3, stride, 1))
         };
         let positions = [config.source_positions, dim];
         let embed_positions = loader.values("model.encoder.embed_positions.weight", &positions)?;
@@ -43,7 +44,7 @@ impl Encoder {
             layers: (0..config.encoder_layers)
                 .map(|i| Layer::load(loader, config, i))
                 .collect::<Result<_>>()?,
-            layer_norm: loader.norm("model.encoder.layer_norm", dim)?,
+            layer_norm: loader.norm("model.encoder.layer_norm", dim, EPS)?,
         })
     }
 
@@ -64,11 +65,11 @@ impl Layer {
         let (dim, hidden) = (config.dim, config.encoder_hidden);
         let qkv = ["q", "k", "v"].map(|part| name(&format!("self_attn.{part}_proj")));
         Ok(Self {
-            self_attn_layer_norm: loader.norm(&name("self_attn_layer_norm"), dim)?,
+            self_attn_layer_norm: loader.norm(&name("self_attn_layer_norm"), dim, EPS)?,
             qkv_proj: loader.linear(&qkv, dim, dim)?,
             out_proj: loader.linear(&[name("self_attn.out_proj")], dim, dim)?,
             heads: config.encoder_heads,
-            final_layer_norm: loader.norm(&name("final_layer_norm"), dim)?,
+            final_layer_norm: loader.norm(&name("final_layer_norm"), dim, EPS)?,
             fc1: loader.linear(&[name("fc1")], dim, hidden)?,
             fc2: loader.linear(&[name("fc2")], hidden, dim)?,
         })

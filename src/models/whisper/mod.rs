@@ -10,7 +10,6 @@
 mod config;
 mod decoder;
 mod encoder;
-mod loader;
 
 pub use config::Config;
 pub use decoder::{CrossCache, CrossWeights, Decoder, DecoderState, Input, Workspace};
@@ -19,7 +18,11 @@ pub use encoder::Encoder;
 use crate::Result;
 use crate::compute::Precision;
 use crate::dsp::LogMel;
+use crate::models::loader::Loader;
 use crate::weights::Checkpoint;
+
+/// `torch.nn.LayerNorm`'s default, which Whisper keeps.
+const EPS: f32 = 1e-5;
 
 /// An encoder, a decoder and the features that they were trained with.
 pub struct Whisper {
@@ -39,7 +42,7 @@ impl Whisper {
     /// # Errors
     /// One that names the first tensor that is missing or misshapen.
     pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
-        let loader = loader::Loader::new(checkpoint, precision);
+        let loader = Loader::new(checkpoint, precision);
         let (encoder, decoder) =
             rayon::join(|| Encoder::load(&loader, &config), || Decoder::load(&loader, &config));
         Ok(Self { log_mel: LogMel::new(config.mels), encoder: encoder?, decoder: decoder?, config })

@@ -2,31 +2,44 @@
 
 use crate::Result;
 use crate::compute::{LayerNorm, Linear, Precision, RowLinear, RowMatrix};
-use crate::weights::{Checkpoint, Values};
-
-/// `torch.nn.LayerNorm`'s default, which Whisper keeps.
-const EPS: f32 = 1e-5;
+use crate::weights::{Checkpoint, Values, Weight};
 
 /// Reads layers of known shape; names are prefixes without `.weight` and `.bias`.
-pub(super) struct Loader<'a> {
+pub struct Loader<'a> {
     checkpoint: &'a Checkpoint,
     precision: Precision,
+    prefix: &'a str,
 }
 
 impl<'a> Loader<'a> {
     pub fn new(checkpoint: &'a Checkpoint, precision: Precision) -> Self {
-        Self { checkpoint, precision }
+        Self { checkpoint, precision, prefix: "" }
+    }
+
+    /// The same, with all names after `prefix`.
+    pub fn within(self, prefix: &'a str) -> Self {
+        Self { prefix, ..self }
     }
 
     /// The tensor `name` in f32.
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        Ok(self.checkpoint.tensor(name, shape)?.into_f32())
+        Ok(self.tensor(name, shape)?.into_f32())
     }
 
-    pub fn norm(&self, name: &str, dim: usize) -> Result<LayerNorm> {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Weight> {
+        self.checkpoint.tensor(&format!("{}{name}", self.prefix), shape)
+    }
+
+    /// Whether there is a tensor of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.checkpoint.contains(&format!("{}{name}", self.prefix))
+    }
+
+    /// A layer norm over `dim`.
+    pub fn norm(&self, name: &str, dim: usize, eps: f32) -> Result<LayerNorm> {
         let weight = self.values(&format!("{name}.weight"), &[dim])?;
         let bias = self.values(&format!("{name}.bias"), &[dim])?;
-        Ok(LayerNorm::new(weight, bias, EPS))
+        Ok(LayerNorm::new(weight, bias, eps))
     }
 
     /// Layers of one width of input, stacked to one that gives their outputs side by side.
@@ -57,7 +70,7 @@ impl<'a> Loader<'a> {
         let mut half = Vec::new();
         let mut single: Vec<f32> = Vec::new();
         for name in names {
-            let weight = self.checkpoint.tensor(name, &[outputs, inputs])?;
+            let weight = self.tensor(name, &[outputs, inputs])?;
             match weight.values {
                 Values::F16(values) if half.is_empty() && single.is_empty() => half = values,
                 Values::F16(values) if single.is_empty() => half.extend(values),
@@ -78,7 +91,7 @@ impl<'a> Loader<'a> {
         let mut biases = Vec::with_capacity(names.len() * outputs);
         for name in names {
             let name = format!("{name}.bias");
-            match self.checkpoint.contains(&name) {
+            match self.contains(&name) {
                 true => biases.extend(self.values(&name, &[outputs])?),
                 false => biases.resize(biases.len() + outputs, 0.0),
             }

@@ -1,0 +1,128 @@
+//! Attention of a sequence to itself, with WavLM's gated bias where there is one.
+
+use candle_core::Tensor;
+
+use super::config::{Config, Family};
+use crate::Result;
+use crate::compute::{Linear, self_attention, self_attention_with_bias};
+use crate::models::loader::Loader;
+
+/// A layer's attention.
+pub struct Attention {
+    qkv_proj: Linear,
+    out_proj: Linear,
+    heads: usize,
+    gate: Option<Gate>,
+}
+
+/// How much of the position bias a frame takes, by what it is (WavLM).
+struct Gate {
+    /// `[8, head_dim]` and `[8]`.
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    /// One for each head.
+    scale: Vec<f32>,
+}
+
+impl Attention {
+    pub fn load(loader: &Loader, config: &Config, index: usize) -> Result<Self> {
+        let name = |part: &str| format!("encoder.layers.{index}.attention.{part}");
+        let (dim, heads) = (config.hidden_size, config.num_attention_heads);
+        let gate = match config.model_type {
+            Family::Wavlm => Some(Gate {
+                weight: loader.values(&name("gru_rel_pos_linear.weight"), &[8, dim / heads])?,
+                bias: loader.values(&name("gru_rel_pos_linear.bias"), &[8])?,
+                scale: loader.values(&name("gru_rel_pos_const"), &[1, heads, 1, 1])?,
+            }),
+            _ => None,
+        };
+        let qkv = ["q_proj", "k_proj", "v_proj"].map(name);
+        Ok(Self {
+            qkv_proj: loader.linear(&qkv, dim, dim)?,
+            out_proj: loader.linear(&[name("out_proj")], dim, dim)?,
+            heads,
+            gate,
+        })
+    }
+
+    /// Attention of `x`, `[frames, hidden_size]`, added to `residual`. `bias` is [`PositionBias::table`]'s.
+    pub fn forward_add(&self, x: &Tensor, residual: &Tensor, bias: Option<&[f32]>) -> Result<Tensor> {
+        let qkv = self.qkv_proj.forward(x)?;
+        let mixed = match (&self.gate, bias) {
+            (Some(gate), Some(bias)) => {
+                let frames = x.dims()[0];
+                let gates = gate.of(&x.flatten_all()?.to_vec1()?, self.heads);
+                let around = 2 * frames - 1;
+                self_attention_with_bias(&qkv, self.heads, |head, query, scores| {
+                    let gate = gates[query * self.heads + head];
+                    // The bias of a key depends on how far it is from the query alone.
+                    let bias = &bias[head * around + frames - 1 - query..][..frames];
+                    scores.iter_mut().zip(bias).for_each(|(score, bias)| *score += gate * bias);
+                })?
+            }
+            _ => self_attention(&qkv, self.heads)?,
+        };
+        Ok(self.out_proj.forward_add(&mixed, residual)?)
+    }
+}
+
+impl Gate {
+    /// The gate of each frame and head of `x`, `[frames, heads * head_dim]`.
+    fn of(&self, x: &[f32], heads: usize) -> Vec<f32> {
+        let head_dim = self.weight.len() / 8;
+        let gate = |(index, x): (usize, &[f32])| {
+            let row = |row: usize| {
+                let weight = &self.weight[row * head_dim..(row + 1) * head_dim];
+                x.iter().zip(weight).map(|(x, w)| x * w).sum::<f32>() + self.bias[row]
+            };
+            let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
+            let a = sigmoid((0..4).map(row).sum());
+            let b = sigmoid((4..8).map(row).sum());
+            a * (b * self.scale[index % heads] - 1.0) + 2.0
+        };
+        x.chunks_exact(head_dim).enumerate().map(gate).collect()
+    }
+}
+
+/// A bias for each head and each distance in time, shared by all layers (WavLM).
+pub struct PositionBias {
+    /// `[buckets, heads]`.
+    embedding: Vec<f32>,
+    heads: usize,
+    buckets: usize,
+    furthest: usize,
+}
+
+impl PositionBias {
+    pub fn load(loader: &Loader, config: &Config) -> Result<Option<Self>> {
+        if config.model_type != Family::Wavlm {
+            return Ok(None);
+        }
+        let (buckets, heads) = (config.num_buckets, config.num_attention_heads);
+        let name = "encoder.layers.0.attention.rel_attn_embed.weight";
+        let embedding = loader.values(name, &[buckets, heads])?;
+        Ok(Some(Self { embedding, heads, buckets, furthest: config.max_bucket_distance }))
+    }
+
+    /// The bias of each head for keys from `frames - 1` before a query to `frames - 1` after it, `[heads, 2 * frames - 1]`.
+    pub fn table(&self, frames: usize) -> Vec<f32> {
+        let distances = 1 - frames as i64..frames as i64;
+        let heads = (0..self.heads).flat_map(|head| distances.clone().map(move |distance| (head, distance)));
+        heads.map(|(head, distance)| self.embedding[self.bucket(distance) * self.heads + head]).collect()
+    }
+
+    /// Half of the buckets are for keys after the query. Of each half, the first half is for one distance each; the rest
+    /// get wider with the distance.
+    fn bucket(&self, distance: i64) -> usize {
+        let half = self.buckets / 2;
+        let first = if distance > 0 { half } else { 0 };
+        let distance = distance.unsigned_abs() as usize;
+        let exact = half / 2;
+        if distance < exact {
+            return first + distance;
+        }
+        let ratio = |a: usize, b: usize| (a as f32 / b as f32).ln();
+        let far = ratio(distance, exact) / ratio(self.furthest, exact) * (half - exact) as f32;
+        first + (exact + far as usize).min(half - 1)
+    }
+}

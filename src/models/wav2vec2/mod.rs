@@ -1,0 +1,196 @@
+//! The wav2vec 2.0 family: sound to a frame every 20 ms, by convolutions and a stack of transformer layers.
+//!
+//! wav2vec 2.0 (Baevski et al. 2020), XLSR-53, XLS-R (Babu et al. 2021), MMS (Pratap et al. 2023), HuBERT (Hsu et al.
+//! 2021), WavLM (Chen et al. 2021) and data2vec-audio (Baevski et al. 2022). Names of layers and tensors are those of
+//! Hugging Face transformers; dropout, masks and layers left out in training play no part.
+//!
+//! Each sound is encoded by itself, at its own length: what else is encoded with it changes nothing.
+
+mod attention;
+mod config;
+mod features;
+mod positions;
+mod transformer;
+
+pub use config::{Config, ConvNorm, Family};
+
+use candle_core::{Device, Tensor};
+
+use crate::compute::{Linear, Precision};
+use crate::models::loader::Loader;
+use crate::weights::Checkpoint;
+use crate::{Error, Result};
+
+use features::{FeatureEncoder, FeatureProjection};
+use transformer::Transformer;
+
+/// A network without a head.
+pub struct Wav2Vec2 {
+    /// Sizes and variants.
+    pub config: Config,
+    features: FeatureEncoder,
+    projection: FeatureProjection,
+    transformer: Transformer,
+}
+
+impl Wav2Vec2 {
+    /// Reads the tensors of `checkpoint`, which may be a network's own or that of one with a head, to multiply in
+    /// `precision`.
+    ///
+    /// # Errors
+    /// One that names the first tensor that is missing or misshapen.
+    pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
+        let prefix = ["wav2vec2.", "hubert.", "wavlm.", "data2vec_audio.", ""]
+            .into_iter()
+            .find(|prefix| checkpoint.contains(&format!("{prefix}feature_projection.projection.weight")))
+            .ok_or_else(|| Error::Tensor {
+                path: checkpoint.path().to_path_buf(),
+                tensor: "feature_projection.projection.weight".into(),
+                reason: "missing; is this a model of the wav2vec 2.0 family?".into(),
+            })?;
+        let loader = Loader::new(checkpoint, precision).within(prefix);
+        Ok(Self {
+            features: FeatureEncoder::load(&loader, &config)?,
+            projection: FeatureProjection::load(&loader, &config)?,
+            transformer: Transformer::load(&loader, &config)?,
+            config,
+        })
+    }
+
+    /// Hidden states of `samples` at 16 kHz: of the frames as they enter the first layer, then after each layer, each
+    /// `[frames, hidden_size]`. Where layers are pre-norm, the last has the final norm.
+    ///
+    /// # Errors
+    /// Those of candle; [`Error::Setting`] where the sound is shorter than a frame (25 ms).
+    pub fn hidden_states(&self, samples: &[f32]) -> Result<Vec<Tensor>> {
+        let mut states = Vec::with_capacity(self.config.num_hidden_layers + 1);
+        self.run(samples, |state| states.push(state.clone()))?;
+        Ok(states)
+    }
+
+    /// The last hidden state alone, `[frames, hidden_size]`.
+    ///
+    /// # Errors
+    /// As [`hidden_states`](Self::hidden_states).
+    pub fn encode(&self, samples: &[f32]) -> Result<Tensor> {
+        let mut last = None;
+        self.run(samples, |state| last = Some(state.clone()))?;
+        last.ok_or_else(|| Error::Setting("the network has no layers".into()))
+    }
+
+    fn run(&self, samples: &[f32], keep: impl FnMut(&Tensor)) -> Result<()> {
+        if samples.len() < self.config.field() {
+            let least = self.config.field();
+            return Err(Error::Setting(format!(
+                "{} samples are too few to encode; {least} is the least",
+                samples.len()
+            )));
+        }
+        let sound = Tensor::from_slice(samples, (samples.len(), 1), &Device::Cpu)?;
+        let features = self.projection.forward(&self.features.forward(&sound)?)?;
+        self.transformer.forward(&features, keep)
+    }
+}
+
+/// Samples with mean 0 and variance 1, as networks with `do_normalize` in their feature extractor's settings were trained.
+pub fn normalise(samples: &[f32]) -> Vec<f32> {
+    /// What transformers adds to the variance.
+    const EPS: f64 = 1e-7;
+    let count = samples.len().max(1) as f64;
+    let mean = samples.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+    let variance = samples.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
+    let scale = (variance + EPS).sqrt().recip();
+    samples.iter().map(|&x| ((f64::from(x) - mean) * scale) as f32).collect()
+}
+
+/// A network with a linear layer that gives each frame's logits of the vocabulary, for CTC.
+pub struct Wav2Vec2ForCtc {
+    /// The network below.
+    pub encoder: Wav2Vec2,
+    lm_head: Linear,
+}
+
+impl Wav2Vec2ForCtc {
+    /// As [`Wav2Vec2::load`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
+        let loader = Loader::new(checkpoint, Precision::F32);
+        let lm_head = loader.linear(&["lm_head".into()], config.hidden_size, config.vocab_size)?;
+        Ok(Self { encoder: Wav2Vec2::load(checkpoint, config, precision)?, lm_head })
+    }
+
+    /// Logits of `samples` at 16 kHz, `[frames, vocab_size]`.
+    ///
+    /// # Errors
+    /// As [`Wav2Vec2::hidden_states`].
+    pub fn logits(&self, samples: &[f32]) -> Result<Tensor> {
+        Ok(self.lm_head.forward(&self.encoder.encode(samples)?)?)
+    }
+}
+
+/// A network that says what a whole sound is: a language, an emotion, a speaker.
+pub struct Wav2Vec2ForSequenceClassification {
+    /// The network below.
+    pub encoder: Wav2Vec2,
+    /// How much each hidden state counts, where the last is not all.
+    layer_weights: Option<Vec<f32>>,
+    projector: Linear,
+    classifier: Linear,
+}
+
+impl Wav2Vec2ForSequenceClassification {
+    /// As [`Wav2Vec2::load`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
+        let loader = Loader::new(checkpoint, Precision::F32);
+        let states = config.num_hidden_layers + 1;
+        let layer_weights = match config.use_weighted_layer_sum {
+            true => Some(softmax(&loader.values("layer_weights", &[states])?)),
+            false => None,
+        };
+        let width = config.classifier_proj_size;
+        let projector = loader.linear(&["projector".into()], config.hidden_size, width)?;
+        let labels =
+            checkpoint.shape("classifier.bias").and_then(|shape| shape.first().copied()).unwrap_or(0);
+        let classifier = loader.linear(&["classifier".into()], width, labels)?;
+        Ok(Self {
+            encoder: Wav2Vec2::load(checkpoint, config, precision)?,
+            layer_weights,
+            projector,
+            classifier,
+        })
+    }
+
+    /// Logits of the labels, in the order of `id2label`.
+    ///
+    /// # Errors
+    /// As [`Wav2Vec2::hidden_states`].
+    pub fn logits(&self, samples: &[f32]) -> Result<Vec<f32>> {
+        let hidden = match &self.layer_weights {
+            None => self.encoder.encode(samples)?,
+            Some(weights) => {
+                let mut sum = None;
+                for (state, &weight) in self.encoder.hidden_states(samples)?.iter().zip(weights) {
+                    let part = (state * f64::from(weight))?;
+                    sum = Some(match sum {
+                        None => part,
+                        Some(sum) => (sum + part)?,
+                    });
+                }
+                sum.ok_or_else(|| Error::Setting("the network has no layers".into()))?
+            }
+        };
+        let pooled = self.projector.forward(&hidden)?.mean_keepdim(0)?;
+        Ok(self.classifier.forward(&pooled)?.flatten_all()?.to_vec1()?)
+    }
+}
+
+fn softmax(values: &[f32]) -> Vec<f32> {
+    let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = values.iter().map(|x| (x - most).exp()).sum();
+    values.iter().map(|x| (x - most).exp() / sum).collect()
+}

@@ -1,0 +1,123 @@
+//! Networks of the wav2vec 2.0 family compute what Hugging Face transformers computes.
+//!
+//! `tests/reference/wav2vec2.py` made the fixtures and says what they are.
+
+use std::path::{Path, PathBuf};
+
+use awaaz::compute::Precision;
+use awaaz::models::wav2vec2::{
+    Config, Wav2Vec2, Wav2Vec2ForCtc, Wav2Vec2ForSequenceClassification, normalise,
+};
+use awaaz::weights::Checkpoint;
+use candle_core::{Device, Tensor};
+
+/// Bound of the absolute error in f32.
+const TOLERANCE: f32 = 2e-3;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wav2vec2").join(name)
+}
+
+/// The noise that the fixtures were made with.
+fn sound() -> Vec<f32> {
+    let mut state = 1u32;
+    let noise = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (f64::from(state) / f64::from(1u32 << 31) - 1.0) as f32
+    };
+    (0..5000).map(noise).collect()
+}
+
+fn config(name: &str) -> Config {
+    Config::read(&folder(name).join("config.json")).unwrap()
+}
+
+fn checkpoint(name: &str) -> Checkpoint {
+    Checkpoint::open(&folder(name).join("model.safetensors")).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let error = std::iter::zip(found, expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let scale = expected.iter().map(|x| x.abs()).fold(0.0, f32::max);
+    println!("{what}: max abs error {error:.1e} of values up to {scale:.1}");
+    assert!(error < tolerance, "{what}: {error} is not under {tolerance}");
+}
+
+#[test]
+fn every_hidden_state_and_the_logits_equal_those_of_transformers() {
+    let names = std::fs::read_dir(folder("")).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    assert!(names.len() >= 11, "fixtures are missing: {names:?}");
+    for name in &names {
+        let reference =
+            candle_core::safetensors::load(folder(name).join("reference.safetensors"), &Device::Cpu).unwrap();
+        let network = Wav2Vec2::load(&checkpoint(name), config(name), Precision::F32).unwrap();
+        let states = network.hidden_states(&sound()).unwrap();
+        assert_eq!(states.len(), network.config.num_hidden_layers + 1, "{name}");
+        for (index, state) in states.iter().enumerate() {
+            let what = format!("hidden.{index}");
+            assert_eq!(state.dims(), reference[&what].dims(), "{name}");
+            assert_close(&format!("{name}, {what}"), &values(state), &values(&reference[&what]), TOLERANCE);
+        }
+        let Some(expected) = reference.get("logits") else { continue };
+        let logits = match checkpoint(name).contains("lm_head.weight") {
+            true => {
+                let network = Wav2Vec2ForCtc::load(&checkpoint(name), config(name), Precision::F32).unwrap();
+                values(&network.logits(&sound()).unwrap())
+            }
+            false => {
+                let checkpoint = checkpoint(name);
+                let network =
+                    Wav2Vec2ForSequenceClassification::load(&checkpoint, config(name), Precision::F32)
+                        .unwrap();
+                network.logits(&sound()).unwrap()
+            }
+        };
+        assert_close(&format!("{name}, logits"), &logits, &values(expected), TOLERANCE);
+    }
+}
+
+#[test]
+fn int8_stays_near() {
+    let states = |precision| {
+        let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), precision).unwrap();
+        values(&network.encode(&sound()).unwrap())
+    };
+    let (exact, int8) = (states(Precision::F32), states(Precision::Int8));
+    let dot =
+        |a: &[f32], b: &[f32]| std::iter::zip(a, b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let cosine = dot(&exact, &int8) / (dot(&exact, &exact) * dot(&int8, &int8)).sqrt();
+    println!("cosine {cosine}");
+    assert!(cosine > 0.999 && exact != int8, "cosine {cosine}");
+}
+
+#[test]
+fn a_missing_or_misshapen_tensor_is_named() {
+    let wrong = Config { num_hidden_layers: 3, ..config("xls-r") };
+    let error = Wav2Vec2::load(&checkpoint("xls-r"), wrong, Precision::F32).err().unwrap().to_string();
+    assert!(error.contains("encoder.layers.2."), "{error}");
+    let wrong = Config { intermediate_size: 50, ..config("xls-r") };
+    let error = Wav2Vec2::load(&checkpoint("xls-r"), wrong, Precision::F32).err().unwrap().to_string();
+    assert!(error.contains("intermediate_dense.weight") && error.contains("[48, 32]"), "{error}");
+}
+
+#[test]
+fn sound_shorter_than_a_frame_is_refused() {
+    let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), Precision::F32).unwrap();
+    assert!(network.encode(&[0.0; 399]).unwrap_err().to_string().contains("400 is the least"));
+    assert_eq!(network.encode(&[0.0; 400]).unwrap().dims(), [1, 32]);
+}
+
+#[test]
+fn normalised_sound_has_mean_0_and_variance_1() {
+    let sound: Vec<f32> = sound().iter().map(|x| 0.1 * x + 3.0).collect();
+    let normal = normalise(&sound);
+    let mean = normal.iter().sum::<f32>() / normal.len() as f32;
+    let variance = normal.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / normal.len() as f32;
+    assert!(mean.abs() < 1e-4 && (variance - 1.0).abs() < 1e-3, "mean {mean}, variance {variance}");
+}
