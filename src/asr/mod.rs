@@ -1,11 +1,13 @@
 //! Speech to text.
 //!
 //! A [`Recognizer`] turns a stream of samples into a [`Transcript`]; [`WhisperRecognizer`] does so with Whisper.
-//! Beneath it, a [`Session`] of an [`Engine`] takes chunks of sound from a [`ChunkSource`] and hands decoded text to a [`Sink`],
-//! in order of time, many chunks side by side; [`live`] recognises speech while it goes on. The same sound gives the same text whatever the number of
-//! threads and whatever else is decoded beside it.
+//! Beneath it, a [`Session`] of an [`Engine`] takes chunks of sound from a [`ChunkSource`] and hands decoded text to a
+//! [`Sink`], in order of time, many chunks side by side; [`live`] recognises speech while it goes on; [`ctc`] spells what
+//! networks of the wav2vec 2.0 family hear. The same sound gives the same text whatever the number of threads and whatever
+//! else is decoded beside it.
 
 mod chunk;
+pub mod ctc;
 mod engine;
 mod job;
 mod language;

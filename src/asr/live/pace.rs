@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::event::ShedState;
 
-/// Share of the time that partials may take. Finals need the rest.
-const SHARE: f64 = 0.6;
+/// Share of the time that partials may take. They step aside for finals, so that it may be high.
+const SHARE: f64 = 0.9;
+/// How much the newest partial counts in what they usually take.
+const NEWEST: f64 = 0.25;
 /// Sound between two partials at most; beyond it there are none.
 const LONGEST: Duration = Duration::from_secs(4);
 /// How much the step grows at a time.
@@ -16,13 +18,15 @@ const GROWTH: f64 = 1.5;
 pub struct Pace {
     asked: Duration,
     step: Duration,
+    /// What a partial takes, on average of the last ones.
+    usual: Option<Duration>,
     state: ShedState,
 }
 
 impl Pace {
     /// A pace of one partial every `asked`.
     pub fn new(asked: Duration) -> Self {
-        Self { asked, step: asked, state: ShedState::Restored }
+        Self { asked, step: asked, usual: None, state: ShedState::Restored }
     }
 
     /// Sound that must be new before the next partial; none: there is to be no partial.
@@ -32,7 +36,9 @@ impl Pace {
 
     /// Takes note of what a partial took. Returns the new state where it is another.
     pub fn took(&mut self, took: Duration) -> Option<ShedState> {
-        let needed = took.div_f64(SHARE);
+        let usual = self.usual.map_or(took, |usual| took.mul_f64(NEWEST) + usual.mul_f64(1.0 - NEWEST));
+        self.usual = Some(usual);
+        let needed = usual.div_f64(SHARE);
         if needed > self.step {
             self.step = needed.max(self.step.mul_f64(GROWTH));
         } else if needed < self.step.div_f64(GROWTH * GROWTH) {
@@ -51,6 +57,7 @@ impl Pace {
             return None;
         }
         self.step = LONGEST;
+        self.usual = None;
         self.change(ShedState::Thinned)
     }
 
@@ -69,10 +76,12 @@ mod tests {
         let mut pace = Pace::new(ms(500));
         assert_eq!(pace.took(ms(250)), None);
         assert_eq!(pace.step(), Some(ms(500)));
-        assert_eq!(pace.took(ms(600)), Some(ShedState::Thinned));
-        assert_eq!(pace.step(), Some(ms(1000)));
-        assert_eq!(pace.took(ms(550)), None);
-        assert_eq!(pace.took(ms(9000)), Some(ShedState::Stopped));
+        // One that is slow does not count for much.
+        assert_eq!(pace.took(ms(600)), None);
+        assert_eq!(pace.took(ms(2000)), Some(ShedState::Thinned));
+        assert!(pace.step().is_some_and(|step| step > ms(750)));
+        assert_eq!(pace.took(ms(600)), None);
+        assert_eq!(pace.took(ms(20_000)), Some(ShedState::Stopped));
         assert_eq!(pace.step(), None);
         assert_eq!(pace.caught_up(), Some(ShedState::Thinned));
         let mut changes = Vec::new();

@@ -1,0 +1,44 @@
+//! Log-probabilities of tokens, frame by frame.
+
+use crate::compute::log_softmax;
+
+/// Log-probabilities, `[frames, tokens]`.
+#[derive(Debug, Clone)]
+pub struct LogProbabilities {
+    values: Vec<f32>,
+    tokens: usize,
+}
+
+impl LogProbabilities {
+    /// Those of `logits`, `[frames, tokens]`.
+    ///
+    /// # Panics
+    /// Where there is no whole number of frames.
+    pub fn new(mut logits: Vec<f32>, tokens: usize) -> Self {
+        assert!(tokens > 0 && logits.len().is_multiple_of(tokens), "logits are whole frames");
+        logits.chunks_exact_mut(tokens).for_each(log_softmax);
+        Self { values: logits, tokens }
+    }
+
+    /// Number of frames.
+    pub fn frames(&self) -> usize {
+        self.values.len() / self.tokens
+    }
+
+    /// Number of tokens.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Those of a frame.
+    pub fn frame(&self, index: usize) -> &[f32] {
+        &self.values[index * self.tokens..(index + 1) * self.tokens]
+    }
+
+    /// The most probable token of a frame, and its log-probability.
+    pub fn best(&self, frame: usize) -> (u32, f32) {
+        let tokens = self.frame(frame).iter().copied().enumerate();
+        let best = tokens.max_by(|(_, a), (_, b)| a.total_cmp(b));
+        best.map_or((0, f32::NEG_INFINITY), |(token, value)| (token as u32, value))
+    }
+}

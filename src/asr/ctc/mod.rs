@@ -1,0 +1,41 @@
+//! Recognition by connectionist temporal classification (Graves et al. 2006): a network gives each frame a distribution
+//! over the tokens of a [`Vocabulary`] and a blank; runs of one token are one, and blanks are dropped.
+//!
+//! [`greedy`] takes the best token of each frame; [`BeamSearch`] the most probable text, with a [`LanguageModel`] and
+//! hot-words where there are any. Both give words and characters with their frames and probabilities.
+
+mod align;
+mod beam;
+mod greedy;
+mod language_model;
+mod logits;
+mod spelling;
+mod vocabulary;
+
+pub use align::align;
+pub use beam::{BeamOptions, BeamSearch, Weights};
+pub use greedy::greedy;
+pub use language_model::{History, LanguageModel};
+pub use logits::LogProbabilities;
+pub use spelling::{Spelled, SpelledToken, SpelledWord};
+pub use vocabulary::Vocabulary;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `_` is the blank, `|` the delimiter, then letters.
+    const SYMBOLS: &str = "_|abc";
+
+    pub fn vocabulary() -> Vocabulary {
+        Vocabulary::from_tokens(&["<pad>", "|", "a", "b", "c"], 0)
+    }
+
+    /// Frames in which each of `symbols` has a probability of 0.9.
+    pub fn likely(symbols: &str) -> LogProbabilities {
+        let rest: f32 = 0.1 / 4.0;
+        let frame =
+            |symbol: char| SYMBOLS.chars().map(move |other| if other == symbol { 0.9f32 } else { rest }.ln());
+        LogProbabilities::new(symbols.chars().flat_map(frame).collect(), 5)
+    }
+}

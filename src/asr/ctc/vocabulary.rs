@@ -1,0 +1,151 @@
+//! The tokens that a network with a CTC head spells with, from `vocab.json`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+/// What stands for the end of a word in every published vocabulary.
+const DELIMITER: &str = "|";
+/// Tokens that spell nothing.
+const SILENT: [&str; 5] = ["<pad>", "<s>", "</s>", "<unk>", "[PAD]"];
+
+/// Tokens by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vocabulary {
+    tokens: Vec<String>,
+    blank: u32,
+    delimiter: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Json {
+    /// Token to number.
+    One(BTreeMap<String, u32>),
+    /// The same for each language (MMS).
+    ByLanguage(BTreeMap<String, BTreeMap<String, u32>>),
+}
+
+impl Vocabulary {
+    /// Reads `vocab.json`; of one for several languages, that of `language`. `blank` is the configuration's `pad_token_id`.
+    ///
+    /// # Errors
+    /// One that names the file, where it cannot be read, or has no such language; and which there are.
+    pub fn read(path: &Path, blank: u32, language: Option<&str>) -> Result<Self> {
+        let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        Self::parse(&json, blank, language).map_err(|reason| Error::model(path.display().to_string(), reason))
+    }
+
+    fn parse(json: &str, blank: u32, language: Option<&str>) -> Result<Self, String> {
+        let numbers = match serde_json::from_str(json)
+            .map_err(|_| "is no vocabulary of token to number".to_owned())?
+        {
+            Json::One(numbers) => numbers,
+            Json::ByLanguage(mut languages) => {
+                let known = languages.keys().cloned().collect::<Vec<_>>().join(", ");
+                let name = language.ok_or_else(|| format!("a language is needed; there are {known}"))?;
+                languages.remove(name).ok_or_else(|| format!("has no language {name}; there are {known}"))?
+            }
+        };
+        /// More than any alphabet or set of syllables has.
+        const MOST: usize = 1 << 20;
+        let count = numbers.values().max().map_or(0, |&most| most as usize + 1);
+        if count == 0 || count > MOST || blank as usize >= count {
+            return Err(format!("has {count} tokens, of which {blank} should be the blank"));
+        }
+        Ok(Self::from_numbers(numbers, count, blank))
+    }
+
+    fn from_numbers(numbers: BTreeMap<String, u32>, count: usize, blank: u32) -> Self {
+        let mut tokens = vec![String::new(); count];
+        let delimiter = numbers.get(DELIMITER).copied();
+        for (token, number) in numbers {
+            tokens[number as usize] = token;
+        }
+        for (number, token) in tokens.iter_mut().enumerate() {
+            if number == blank as usize || SILENT.contains(&token.as_str()) {
+                token.clear();
+            }
+        }
+        Self { tokens, blank, delimiter }
+    }
+
+    /// One of `tokens`, of which number `blank` is the blank.
+    ///
+    /// # Panics
+    /// Where there are not so many.
+    pub fn from_tokens(tokens: &[&str], blank: u32) -> Self {
+        assert!((blank as usize) < tokens.len(), "the blank is one of the tokens");
+        let numbers = (0u32..).zip(tokens).map(|(number, token)| ((*token).to_owned(), number)).collect();
+        Self::from_numbers(numbers, tokens.len(), blank)
+    }
+
+    /// Number of tokens.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// The token that stands for nothing new.
+    pub fn blank(&self) -> u32 {
+        self.blank
+    }
+
+    /// The token between words.
+    pub fn delimiter(&self) -> Option<u32> {
+        self.delimiter
+    }
+
+    /// What `token` spells; nothing for the blank, the delimiter and other special tokens.
+    pub fn spelling(&self, token: u32) -> &str {
+        match self.delimiter == Some(token) {
+            true => "",
+            false => self.tokens.get(token as usize).map_or("", String::as_str),
+        }
+    }
+
+    /// Whether `token` is part of a text: it spells something or ends a word.
+    pub fn is_text(&self, token: u32) -> bool {
+        self.delimiter == Some(token) || !self.spelling(token).is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_tokens_spell_nothing() {
+        let json = r#"{"<pad>": 0, "<s>": 1, "|": 2, "a": 3, "é": 4, "<unk>": 6}"#;
+        let vocabulary = Vocabulary::parse(json, 0, None).unwrap();
+        assert_eq!(vocabulary.len(), 7);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, 6, 99].map(|token| vocabulary.spelling(token)),
+            ["", "", "", "a", "é", "", "", ""]
+        );
+        assert_eq!([1, 2, 3].map(|token| vocabulary.is_text(token)), [false, true, true]);
+    }
+
+    #[test]
+    fn one_of_several_languages_is_taken() {
+        let json = r#"{"hin": {"<pad>": 0, "क": 1}, "eng": {"<pad>": 0, "a": 1}}"#;
+        assert_eq!(Vocabulary::parse(json, 0, Some("hin")).unwrap().spelling(1), "क");
+        for (language, reason) in [(None, "eng, hin"), (Some("tam"), "no language tam")] {
+            assert!(Vocabulary::parse(json, 0, language).unwrap_err().contains(reason));
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for json in ["[]", "{}", r#"{"a": -1}"#, r#"{"a": 4000000000}"#, r#"{"a": 0}"#] {
+            assert!(Vocabulary::parse(json, 1, None).is_err(), "{json}");
+        }
+    }
+}
