@@ -21,8 +21,8 @@ const LONG_PARTIAL: u64 = 8 * 16_000;
 /// Samples of sound that a partial keeps before its newest words: 2 s.
 const KEPT: u64 = 2 * 16_000;
 
-/// Log-mel frames that a partial hears at least, silence included: 10 s, for the sake of time.
-const LEAST_OF_PARTIAL: usize = 1000;
+/// Log-mel frames that a final hears at least, silence included: 15 s, since its segment is heard alone.
+const LEAST_OF_FINAL: usize = 1500;
 
 /// Recognises the segments of one stream, in their order.
 ///
@@ -88,11 +88,11 @@ impl LiveRecognizer {
     pub fn new(engine: Arc<Engine>, options: Options) -> Result<Self> {
         let options = Options { batch: 1, sentences: false, word_times: true, ..options };
         let quick = Options { beam: 1, temperatures: vec![0.0], word_times: false, ..options.clone() };
-        let mut partials = Session::new(Arc::clone(&engine), quick)?;
-        partials.set_least_heard(LEAST_OF_PARTIAL);
+        let mut finals = Session::new(Arc::clone(&engine), options)?;
+        finals.set_least_heard(LEAST_OF_FINAL);
         Ok(Self {
-            finals: Session::new(engine, options)?,
-            partials,
+            finals,
+            partials: Session::new(engine, quick)?,
             growing: Growing::default(),
             prepared: None,
         })
