@@ -11,8 +11,8 @@ use crate::{Error, Result};
 
 /// Frames of silence after the end of a chunk that the encoder hears, so that last words sound ended.
 const TRAILING_FRAMES: usize = 100;
-/// Log-mel frames that the encoder hears at least, silence included: 10 s. Trained on 30 s, the network often begins to repeat a
-/// text whose sound is all that it hears.
+/// Log-mel frames that the encoder hears at least, silence included: 10 s. Trained on 30 s, the network often begins to
+/// repeat a text whose sound is all that it hears.
 pub(super) const LEAST_HEARD: usize = 1000;
 /// Log-mel frames of the longest chunk.
 const MAX_FRAMES: usize = 3000;

@@ -154,7 +154,8 @@ impl Job {
         }
     }
 
-    /// Grows the hypotheses by a token, or by what is right of the draft and a token, given the rows of logits that the inputs asked for.
+    /// Grows the hypotheses by a token, or by what is right of the draft and a token, given the rows of logits that the
+    /// inputs asked for.
     pub fn advance(
         &mut self,
         rows: &mut [f32],

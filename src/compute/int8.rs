@@ -21,7 +21,8 @@ type Executor = GemmExecutor<u8, i8, i32>;
 pub(super) struct Int8Weight {
     packed: PackedBMatrix<i8>,
     scales: Vec<f32>,
-    /// Sums of the rows of integers: what a zero that is not 0 adds to a product.
+    /// Sums of the rows of integers: what a zero that is not 0 adds to a product. It is taken away here, since the kernels
+    /// of rten-gemm 0.27 give wrong sums where each row has a zero of its own.
     sums: Vec<i32>,
     inputs: usize,
 }

@@ -79,15 +79,15 @@ mod tests {
     use super::*;
     use crate::time::{SampleIndex, Span};
 
+    /// A word that ends at sample `at`.
+    fn word(text: &str, at: u64) -> Word {
+        Word { text: text.into(), span: Span::new(SampleIndex(at), SampleIndex(at)), probability: 1.0 }
+    }
+
     #[test]
     fn a_word_counts_from_when_it_was_first_shown() {
         let start = Instant::now();
         let ms = Duration::from_millis;
-        let word = |text: &str, at: u64| Word {
-            text: text.into(),
-            span: Span::new(SampleIndex(at), SampleIndex(at)),
-            probability: 1.0,
-        };
         let mut delays = WordDelays::default();
         delays.show(start + ms(500), "it was");
         delays.show(start + ms(1000), "It was, a best");
@@ -103,11 +103,6 @@ mod tests {
     fn words_of_speech_that_goes_on_count_from_when_they_were_shown_in_the_segment_before() {
         let start = Instant::now();
         let ms = Duration::from_millis;
-        let word = |text: &str, at: u64| Word {
-            text: text.into(),
-            span: Span::new(SampleIndex(at), SampleIndex(at)),
-            probability: 1.0,
-        };
         let when = |word: &Word| start + ms(word.span.end.0);
         let mut delays = WordDelays::default();
         delays.show(start + ms(500), "the one the");
