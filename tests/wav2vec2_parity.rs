@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use awaaz::compute::Precision;
 use awaaz::models::wav2vec2::{
-    Config, Wav2Vec2, Wav2Vec2ForCtc, Wav2Vec2ForSequenceClassification, normalise,
+    Config, Standardise, StreamOptions, Wav2Vec2, Wav2Vec2ForCtc, Wav2Vec2ForSequenceClassification,
+    Wav2Vec2Stream, normalise,
 };
 use awaaz::weights::Checkpoint;
 use candle_core::{Device, Tensor};
@@ -68,7 +69,7 @@ fn every_hidden_state_and_the_logits_equal_those_of_transformers() {
         let logits = match checkpoint(name).contains("lm_head.weight") {
             true => {
                 let network = Wav2Vec2ForCtc::load(&checkpoint(name), config(name), Precision::F32).unwrap();
-                values(&network.logits(&sound()).unwrap())
+                values(&network.logits(&[&sound()]).unwrap()[0])
             }
             false => {
                 let checkpoint = checkpoint(name);
@@ -86,7 +87,7 @@ fn every_hidden_state_and_the_logits_equal_those_of_transformers() {
 fn int8_stays_near() {
     let states = |precision| {
         let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), precision).unwrap();
-        values(&network.encode(&sound()).unwrap())
+        values(&network.encode(&[&sound()]).unwrap()[0])
     };
     let (exact, int8) = (states(Precision::F32), states(Precision::Int8));
     let dot =
@@ -109,8 +110,8 @@ fn a_missing_or_misshapen_tensor_is_named() {
 #[test]
 fn sound_shorter_than_a_frame_is_refused() {
     let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), Precision::F32).unwrap();
-    assert!(network.encode(&[0.0; 399]).unwrap_err().to_string().contains("400 is the least"));
-    assert_eq!(network.encode(&[0.0; 400]).unwrap().dims(), [1, 32]);
+    assert!(network.encode(&[&[0.0; 399]]).unwrap_err().to_string().contains("400 is the least"));
+    assert_eq!(network.encode(&[&[0.0; 400]]).unwrap()[0].dims(), [1, 32]);
 }
 
 #[test]
@@ -120,4 +121,90 @@ fn normalised_sound_has_mean_0_and_variance_1() {
     let mean = normal.iter().sum::<f32>() / normal.len() as f32;
     let variance = normal.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / normal.len() as f32;
     assert!(mean.abs() < 1e-4 && (variance - 1.0).abs() < 1e-3, "mean {mean}, variance {variance}");
+}
+
+#[test]
+fn sounds_encoded_together_are_as_if_alone() {
+    for name in ["xls-r", "wav2vec2-base", "wavlm-base"] {
+        let network = Wav2Vec2::load(&checkpoint(name), config(name), Precision::F32).unwrap();
+        let sound = sound();
+        let sounds = [&sound[..4000], &sound[1000..2000], &sound[..]];
+        let together = network.encode(&sounds).unwrap();
+        assert_eq!(together.len(), sounds.len());
+        for (sound, together) in sounds.iter().zip(&together) {
+            let alone = network.encode(&[sound]).unwrap().remove(0);
+            assert_eq!(alone.dims(), together.dims(), "{name}");
+            assert_close(name, &values(together), &values(&alone), 1e-5);
+        }
+        assert!(network.encode(&[]).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn any_layer_can_be_had_alone() {
+    let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), Precision::F32).unwrap();
+    let states = network.hidden_states(&sound()).unwrap();
+    for (layer, state) in states.iter().enumerate() {
+        let alone = network.hidden_state(&[&sound()], layer).unwrap().remove(0);
+        assert_close(&format!("layer {layer}"), &values(&alone), &values(state), 1e-6);
+    }
+    let error = network.hidden_state(&[&sound()], states.len()).unwrap_err().to_string();
+    assert!(error.contains("there is no layer"), "{error}");
+}
+
+/// Noise that grows louder and falls silent, as speech does.
+fn long_sound() -> Vec<f32> {
+    let loudness = |i: usize| 0.5 + 0.4 * (i as f32 / 5000.0).sin();
+    sound().iter().cycle().take(40_000).enumerate().map(|(i, x)| x * loudness(i)).collect()
+}
+
+fn stream_in_blocks(network: &Wav2Vec2, options: StreamOptions, sound: &[f32], block: usize) -> Vec<f32> {
+    let mut stream = Wav2Vec2Stream::new(network, options);
+    let mut states = Vec::new();
+    for block in sound.chunks(block) {
+        stream.push(network, block, |chunk| states.extend(values(chunk))).unwrap();
+    }
+    stream.flush(network, |rest| states.extend(values(rest))).unwrap();
+    states
+}
+
+#[test]
+fn a_stream_that_hears_all_equals_the_whole() {
+    let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), Precision::F32).unwrap();
+    let sound = long_sound();
+    let options =
+        StreamOptions { left: 1000, chunk: 1000, look_ahead: 0, standardise: Standardise::No };
+    let whole = values(&network.encode(&[&sound]).unwrap()[0]);
+    assert_close("stream", &stream_in_blocks(&network, options, &sound, 777), &whole, 1e-4);
+}
+
+#[test]
+fn blocks_do_not_change_a_stream() {
+    let options = StreamOptions { left: 20, chunk: 10, look_ahead: 5, standardise: Standardise::Running };
+    for name in ["xls-r", "wav2vec2-base", "wavlm-base"] {
+        let network = Wav2Vec2::load(&checkpoint(name), config(name), Precision::F32).unwrap();
+        let sound = long_sound();
+        let expected = stream_in_blocks(&network, options, &sound, sound.len());
+        assert_eq!(expected.len() / network.config.hidden_size, network.config.frames(sound.len()), "{name}");
+        for block in [1, 160, 1601, 7000] {
+            let found = stream_in_blocks(&network, options, &sound, block);
+            assert_close(&format!("{name}, blocks of {block}"), &found, &expected, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn a_stream_begins_anew_after_its_end() {
+    let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), Precision::F32).unwrap();
+    let options = StreamOptions { left: 20, chunk: 10, look_ahead: 5, standardise: Standardise::Running };
+    let mut stream = Wav2Vec2Stream::new(&network, options);
+    let mut hear = |sound: &[f32]| {
+        let mut states = Vec::new();
+        stream.push(&network, sound, |chunk| states.extend(values(chunk))).unwrap();
+        stream.flush(&network, |rest| states.extend(values(rest))).unwrap();
+        states
+    };
+    let first = hear(&long_sound());
+    assert!(hear(&[0.0; 100]).is_empty());
+    assert_eq!(hear(&long_sound()), first);
 }

@@ -20,19 +20,43 @@ const QUERY_BLOCK: usize = 64;
 /// `qkv` is `[time, 3 * dim]`, queries, keys and values side by side, each of `heads` equal parts; the result
 /// is `[time, dim]`. Scores exist for a block of queries at a time, never as `[heads, time, time]`.
 pub fn self_attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
-    self_attention_with_bias(qkv, heads, |_, _, _| {})
+    self_attention_with_bias(qkv, heads, &[qkv.dims2()?.0], |_, _, _| {})
 }
 
-/// As [`self_attention`]; `add_bias` gets a head, a query and its scores against all keys, `[time]`, before the softmax.
+/// Where a query is.
+#[derive(Debug, Clone, Copy)]
+pub struct QueryAt {
+    /// Among all rows.
+    pub row: usize,
+    /// Within its sequence.
+    pub query: usize,
+}
+
+/// As [`self_attention`], for sequences of `lengths` one after the other, each of which attends to itself alone. `add_bias`
+/// gets a head, a query and its scores against all keys of its sequence before the softmax.
 pub fn self_attention_with_bias(
     qkv: &Tensor,
     heads: usize,
-    add_bias: impl Fn(usize, usize, &mut [f32]) + Sync,
+    lengths: &[usize],
+    add_bias: impl Fn(usize, QueryAt, &mut [f32]) + Sync,
 ) -> Result<Tensor> {
     let (time, width) = qkv.dims2()?;
+    assert_eq!(lengths.iter().sum::<usize>(), time, "sequences make up all rows");
     let dim = width / 3;
     let mut out = vec![0.0; time * dim];
-    tensor::with_slice(qkv, |qkv| self_attention_into(qkv, heads, dim, add_bias, &mut out))?;
+    tensor::with_slice(qkv, |qkv| {
+        let mut rest = &mut out[..];
+        let mut first = 0;
+        for &length in lengths {
+            let (part, others) = rest.split_at_mut(length * dim);
+            rest = others;
+            let bias = |head: usize, query: usize, scores: &mut [f32]| {
+                add_bias(head, QueryAt { row: first + query, query }, scores);
+            };
+            self_attention_into(&qkv[first * width..(first + length) * width], heads, dim, bias, part);
+            first += length;
+        }
+    })?;
     tensor::from_values(out, (time, dim))
 }
 

@@ -42,6 +42,21 @@ impl Conv1d {
         Self { linear, channels, stride, padding }
     }
 
+    /// Width of a frame that goes in.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Width of a frame that comes out.
+    pub fn outputs(&self) -> usize {
+        self.linear.outputs()
+    }
+
+    /// Frames that go in from one that comes out to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// The convolution of `x`, `[time, channels]`: `[(time + 2 padding - kernel) / stride + 1, outputs]`, or no frame where
     /// the kernel is longer than all of it.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {

@@ -18,7 +18,7 @@ mod rows;
 mod tensor;
 mod threads;
 
-pub use attention::{HeadCache, attend_cached_into, self_attention, self_attention_with_bias};
+pub use attention::{HeadCache, QueryAt, attend_cached_into, self_attention, self_attention_with_bias};
 pub use conv::{Conv1d, GroupedConv1d};
 pub use elementwise::{add_into, gelu, gelu_in_place, log_softmax};
 pub use linear::Linear;

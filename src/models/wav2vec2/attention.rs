@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::config::{Config, Family};
 use crate::Result;
-use crate::compute::{Linear, self_attention, self_attention_with_bias};
+use crate::compute::{Linear, self_attention_with_bias};
 use crate::models::loader::Loader;
 
 /// A layer's attention.
@@ -45,22 +45,29 @@ impl Attention {
         })
     }
 
-    /// Attention of `x`, `[frames, hidden_size]`, added to `residual`. `bias` is [`PositionBias::table`]'s.
-    pub fn forward_add(&self, x: &Tensor, residual: &Tensor, bias: Option<&[f32]>) -> Result<Tensor> {
+    /// Attention of `x`, `[frames, hidden_size]`, added to `residual`: each of the sounds of `lengths` frames that are in `x`
+    /// attends to itself alone. `bias` is [`PositionBias::table`]'s for the longest of them.
+    pub fn forward_add(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        lengths: &[usize],
+        bias: Option<&[f32]>,
+    ) -> Result<Tensor> {
         let qkv = self.qkv_proj.forward(x)?;
         let mixed = match (&self.gate, bias) {
             (Some(gate), Some(bias)) => {
-                let frames = x.dims()[0];
                 let gates = gate.of(&x.flatten_all()?.to_vec1()?, self.heads);
-                let around = 2 * frames - 1;
-                self_attention_with_bias(&qkv, self.heads, |head, query, scores| {
-                    let gate = gates[query * self.heads + head];
-                    // The bias of a key depends on how far it is from the query alone.
-                    let bias = &bias[head * around + frames - 1 - query..][..frames];
+                let around = bias.len() / self.heads;
+                // The bias of a key depends on how far it is from the query alone.
+                let same = around / 2;
+                self_attention_with_bias(&qkv, self.heads, lengths, |head, at, scores| {
+                    let gate = gates[at.row * self.heads + head];
+                    let bias = &bias[head * around + same - at.query..][..scores.len()];
                     scores.iter_mut().zip(bias).for_each(|(score, bias)| *score += gate * bias);
                 })?
             }
-            _ => self_attention(&qkv, self.heads)?,
+            _ => self_attention_with_bias(&qkv, self.heads, lengths, |_, _, _| {})?,
         };
         Ok(self.out_proj.forward_add(&mixed, residual)?)
     }

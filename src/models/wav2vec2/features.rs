@@ -4,16 +4,17 @@ use candle_core::Tensor;
 
 use super::config::{Config, ConvNorm};
 use crate::Result;
-use crate::compute::{Conv1d, LayerNorm, Linear, gelu, normalise_channels};
+use crate::compute::{Conv1d, LayerNorm, Linear, gelu, gelu_in_place, normalise_channels};
 use crate::models::loader::Loader;
 
 /// The convolutions, `[samples, 1]` to `[frames, channels]`.
 pub struct FeatureEncoder {
-    layers: Vec<ConvLayer>,
+    pub(super) layers: Vec<ConvLayer>,
 }
 
-struct ConvLayer {
-    conv: Conv1d,
+/// A convolution with its norm.
+pub(super) struct ConvLayer {
+    pub(super) conv: Conv1d,
     norm: Norm,
 }
 
@@ -26,12 +27,17 @@ enum Norm {
 }
 
 /// PyTorch's default, which the convolutions' norms keep whatever the configuration says.
-const EPS: f32 = 1e-5;
+pub(super) const EPS: f32 = 1e-5;
 
 impl FeatureEncoder {
     pub fn load(loader: &Loader, config: &Config) -> Result<Self> {
         let layers = (0..config.conv_dim.len()).map(|index| ConvLayer::load(loader, config, index));
         Ok(Self { layers: layers.collect::<Result<_>>()? })
+    }
+
+    /// Width of a frame that comes out.
+    pub fn channels(&self) -> usize {
+        self.layers.last().map_or(1, |layer| layer.conv.outputs())
     }
 
     pub fn forward(&self, sound: &Tensor) -> Result<Tensor> {
@@ -73,6 +79,34 @@ impl ConvLayer {
             }
             Norm::Frames(norm) => gelu(&norm.forward(&self.conv.forward(x)?)?)?,
         })
+    }
+}
+
+impl ConvLayer {
+    /// The outputs that `x`, a part of a stream, is enough for, and how many of its frames no later output needs. A norm
+    /// over time takes from `channel_norm` what to subtract from each channel of the values and to multiply it by.
+    pub(super) fn forward_part(
+        &self,
+        x: &Tensor,
+        channel_norm: impl FnOnce(&[f32], usize) -> Vec<(f32, f32)>,
+    ) -> Result<(Vec<f32>, usize)> {
+        let out = match &self.norm {
+            Norm::Channels(weight, bias) => {
+                let mut values: Vec<f32> = self.conv.forward(x)?.flatten_all()?.to_vec1()?;
+                let standard = channel_norm(&values, weight.len());
+                for row in values.chunks_exact_mut(weight.len()) {
+                    for (channel, x) in row.iter_mut().enumerate() {
+                        let (mean, scale) = standard[channel];
+                        *x = (*x - mean) * scale * weight[channel] + bias[channel];
+                    }
+                }
+                gelu_in_place(&mut values);
+                values
+            }
+            _ => self.forward(x)?.flatten_all()?.to_vec1()?,
+        };
+        let frames = out.len() / self.conv.outputs();
+        Ok((out, frames * self.conv.stride()))
     }
 }
 

@@ -4,15 +4,21 @@
 //! 2021), WavLM (Chen et al. 2021) and data2vec-audio (Baevski et al. 2022). Names of layers and tensors are those of
 //! Hugging Face transformers; dropout, masks and layers left out in training play no part.
 //!
-//! Each sound is encoded by itself, at its own length: what else is encoded with it changes nothing.
+//! Each sound is encoded at its own length, without padding: what else is encoded with it changes nothing.
 
 mod attention;
 mod config;
+mod feature_stream;
 mod features;
 mod positions;
+mod stream;
 mod transformer;
 
 pub use config::{Config, ConvNorm, Family};
+pub use feature_stream::Standardise;
+pub use stream::{StreamOptions, Wav2Vec2Stream};
+
+use std::ops::ControlFlow;
 
 use candle_core::{Device, Tensor};
 
@@ -23,6 +29,9 @@ use crate::{Error, Result};
 
 use features::{FeatureEncoder, FeatureProjection};
 use transformer::Transformer;
+
+/// What transformers adds to the variance of a sound.
+const VARIANCE_EPS: f64 = 1e-7;
 
 /// A network without a head.
 pub struct Wav2Vec2 {
@@ -64,42 +73,102 @@ impl Wav2Vec2 {
     /// Those of candle; [`Error::Setting`] where the sound is shorter than a frame (25 ms).
     pub fn hidden_states(&self, samples: &[f32]) -> Result<Vec<Tensor>> {
         let mut states = Vec::with_capacity(self.config.num_hidden_layers + 1);
-        self.run(samples, |state| states.push(state.clone()))?;
+        self.run(&[samples], |state| {
+            states.push(state.clone());
+            ControlFlow::Continue(())
+        })?;
         Ok(states)
     }
 
-    /// The last hidden state alone, `[frames, hidden_size]`.
+    /// Of each of `sounds` at 16 kHz one hidden state, `[frames, hidden_size]`: number `layer` of
+    /// [`hidden_states`](Self::hidden_states). Layers after it are not run.
+    ///
+    /// Sounds share the matrix products of the layers, which makes short ones cheaper together than one by one, and
+    /// nothing else: each is encoded as if it were alone.
+    ///
+    /// # Errors
+    /// As [`hidden_states`](Self::hidden_states); [`Error::Setting`] where there is no such layer.
+    pub fn hidden_state(&self, sounds: &[&[f32]], layer: usize) -> Result<Vec<Tensor>> {
+        let (mut number, mut found) = (0, None);
+        let lengths = self.run(sounds, |state| {
+            number += 1;
+            if number <= layer {
+                return ControlFlow::Continue(());
+            }
+            found = Some(state.clone());
+            ControlFlow::Break(())
+        })?;
+        let layers = self.config.num_hidden_layers;
+        let all = found.ok_or_else(|| {
+            Error::Setting(format!("there is no layer {layer}: the network has {layers}, and 0 is what enters them"))
+        })?;
+        parts(&all, &lengths)
+    }
+
+    /// The last hidden state of each of `sounds`, `[frames, hidden_size]`.
     ///
     /// # Errors
     /// As [`hidden_states`](Self::hidden_states).
-    pub fn encode(&self, samples: &[f32]) -> Result<Tensor> {
-        let mut last = None;
-        self.run(samples, |state| last = Some(state.clone()))?;
-        last.ok_or_else(|| Error::Setting("the network has no layers".into()))
+    pub fn encode(&self, sounds: &[&[f32]]) -> Result<Vec<Tensor>> {
+        self.hidden_state(sounds, self.config.num_hidden_layers)
     }
 
-    fn run(&self, samples: &[f32], keep: impl FnMut(&Tensor)) -> Result<()> {
-        if samples.len() < self.config.field() {
-            let least = self.config.field();
-            return Err(Error::Setting(format!(
-                "{} samples are too few to encode; {least} is the least",
-                samples.len()
-            )));
+    /// Hands the hidden states of all sounds, one after the other, to `keep`; returns how many frames each has.
+    fn run(&self, sounds: &[&[f32]], keep: impl FnMut(&Tensor) -> ControlFlow<()>) -> Result<Vec<usize>> {
+        let mut features = Vec::with_capacity(sounds.len());
+        for samples in sounds {
+            self.check_length(samples)?;
+            let sound = Tensor::from_slice(samples, (samples.len(), 1), &Device::Cpu)?;
+            features.push(self.features.forward(&sound)?);
         }
-        let sound = Tensor::from_slice(samples, (samples.len(), 1), &Device::Cpu)?;
-        let features = self.projection.forward(&self.features.forward(&sound)?)?;
-        self.transformer.forward(&features, keep)
+        let lengths: Vec<usize> = features.iter().map(|features| features.dims()[0]).collect();
+        if lengths.is_empty() {
+            return Ok(lengths);
+        }
+        let features = match features.len() {
+            1 => features.remove(0),
+            _ => Tensor::cat(&features, 0)?,
+        };
+        self.transformer.forward(&self.projection.forward(&features)?, &lengths, keep)?;
+        Ok(lengths)
     }
+
+    /// Hands each hidden state of `features`, which the convolutions made, to `keep`.
+    fn transform(&self, features: &Tensor, lengths: &[usize], mut keep: impl FnMut(&Tensor)) -> Result<()> {
+        self.transformer.forward(&self.projection.forward(features)?, lengths, |state| {
+            keep(state);
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn check_length(&self, samples: &[f32]) -> Result<()> {
+        let least = self.config.field();
+        match samples.len() {
+            enough if enough >= least => Ok(()),
+            few => Err(Error::Setting(format!("{few} samples are too few to encode; {least} is the least"))),
+        }
+    }
+}
+
+/// The rows of `all` that belong to each of `lengths`.
+fn parts(all: &Tensor, lengths: &[usize]) -> Result<Vec<Tensor>> {
+    if let [_] = lengths {
+        return Ok(vec![all.clone()]);
+    }
+    let mut start = 0;
+    let part = |&length: &usize| {
+        start += length;
+        Ok(all.narrow(0, start - length, length)?.contiguous()?)
+    };
+    lengths.iter().map(part).collect()
 }
 
 /// Samples with mean 0 and variance 1, as networks with `do_normalize` in their feature extractor's settings were trained.
 pub fn normalise(samples: &[f32]) -> Vec<f32> {
-    /// What transformers adds to the variance.
-    const EPS: f64 = 1e-7;
     let count = samples.len().max(1) as f64;
     let mean = samples.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
     let variance = samples.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
-    let scale = (variance + EPS).sqrt().recip();
+    let scale = (variance + VARIANCE_EPS).sqrt().recip();
     samples.iter().map(|&x| ((f64::from(x) - mean) * scale) as f32).collect()
 }
 
@@ -121,12 +190,13 @@ impl Wav2Vec2ForCtc {
         Ok(Self { encoder: Wav2Vec2::load(checkpoint, config, precision)?, lm_head })
     }
 
-    /// Logits of `samples` at 16 kHz, `[frames, vocab_size]`.
+    /// Logits of each of `sounds` at 16 kHz, `[frames, vocab_size]`.
     ///
     /// # Errors
     /// As [`Wav2Vec2::hidden_states`].
-    pub fn logits(&self, samples: &[f32]) -> Result<Tensor> {
-        Ok(self.lm_head.forward(&self.encoder.encode(samples)?)?)
+    pub fn logits(&self, sounds: &[&[f32]]) -> Result<Vec<Tensor>> {
+        let hidden = self.encoder.encode(sounds)?;
+        hidden.iter().map(|hidden| Ok(self.lm_head.forward(hidden)?)).collect()
     }
 }
 
@@ -171,7 +241,7 @@ impl Wav2Vec2ForSequenceClassification {
     /// As [`Wav2Vec2::hidden_states`].
     pub fn logits(&self, samples: &[f32]) -> Result<Vec<f32>> {
         let hidden = match &self.layer_weights {
-            None => self.encoder.encode(samples)?,
+            None => self.encoder.encode(&[samples])?.remove(0),
             Some(weights) => {
                 let mut sum = None;
                 for (state, &weight) in self.encoder.hidden_states(samples)?.iter().zip(weights) {

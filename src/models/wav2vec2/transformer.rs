@@ -1,5 +1,7 @@
 //! The stack of transformer layers, with the norm before or after each part.
 
+use std::ops::ControlFlow;
+
 use candle_core::Tensor;
 
 use super::attention::{Attention, PositionBias};
@@ -48,22 +50,45 @@ impl Transformer {
         })
     }
 
-    /// Runs `features`, `[frames, hidden_size]`, and hands each hidden state to `keep`, the first before any layer.
-    pub fn forward(&self, features: &Tensor, mut keep: impl FnMut(&Tensor)) -> Result<()> {
-        let mut x = (features + self.pos_conv_embed.forward(features)?)?;
+    /// Runs `features`, `[frames, hidden_size]`, those of sounds of `lengths` frames one after the other, and hands each
+    /// hidden state to `keep`, the first before any layer, until it says that it has enough.
+    pub fn forward(
+        &self,
+        features: &Tensor,
+        lengths: &[usize],
+        mut keep: impl FnMut(&Tensor) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut x = (features + self.positions(features, lengths)?)?;
         if !self.pre_norm {
             x = self.layer_norm.forward(&x)?;
         }
-        let bias = self.position_bias.as_ref().map(|bias| bias.table(x.dims()[0]));
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let bias = self.position_bias.as_ref().map(|bias| bias.table(longest));
         for layer in &self.layers {
-            keep(&x);
-            x = layer.forward(&x, bias.as_deref())?;
+            if keep(&x).is_break() {
+                return Ok(());
+            }
+            x = layer.forward(&x, lengths, bias.as_deref())?;
         }
         if self.pre_norm {
             x = self.layer_norm.forward(&x)?;
         }
-        keep(&x);
+        // Whoever has not had enough by now gets no more.
+        let _ = keep(&x);
         Ok(())
+    }
+
+    fn positions(&self, features: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+        if let [_] = lengths {
+            return self.pos_conv_embed.forward(features);
+        }
+        let mut parts = Vec::with_capacity(lengths.len());
+        let mut start = 0;
+        for &length in lengths {
+            parts.push(self.pos_conv_embed.forward(&features.narrow(0, start, length)?.contiguous()?)?);
+            start += length;
+        }
+        Ok(Tensor::cat(&parts, 0)?)
     }
 }
 
@@ -90,17 +115,17 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, bias: Option<&[f32]>) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, lengths: &[usize], bias: Option<&[f32]>) -> Result<Tensor> {
         let feed_forward = |normed: &Tensor, x: &Tensor| -> Result<Tensor> {
             Ok(self.output_dense.forward_add(&self.intermediate_dense.forward_gelu(normed)?, x)?)
         };
         let x = match self.pre_norm {
             true => {
-                let x = self.attention.forward_add(&self.layer_norm.forward(x)?, x, bias)?;
+                let x = self.attention.forward_add(&self.layer_norm.forward(x)?, x, lengths, bias)?;
                 feed_forward(&self.final_layer_norm.forward(&x)?, &x)?
             }
             false => {
-                let x = self.layer_norm.forward(&self.attention.forward_add(x, x, bias)?)?;
+                let x = self.layer_norm.forward(&self.attention.forward_add(x, x, lengths, bias)?)?;
                 self.final_layer_norm.forward(&feed_forward(&x, &x)?)?
             }
         };
