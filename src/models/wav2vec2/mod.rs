@@ -89,6 +89,12 @@ impl Wav2Vec2 {
     /// # Errors
     /// As [`hidden_states`](Self::hidden_states); [`Error::Setting`] where there is no such layer.
     pub fn hidden_state(&self, sounds: &[&[f32]], layer: usize) -> Result<Vec<Tensor>> {
+        let layers = self.config.num_hidden_layers;
+        if layer > layers {
+            return Err(Error::Setting(format!(
+                "there is no layer {layer}: the network has {layers}, and 0 is what enters them"
+            )));
+        }
         let (mut number, mut found) = (0, None);
         let lengths = self.run(sounds, |state| {
             number += 1;
@@ -98,11 +104,7 @@ impl Wav2Vec2 {
             found = Some(state.clone());
             ControlFlow::Break(())
         })?;
-        let layers = self.config.num_hidden_layers;
-        let all = found.ok_or_else(|| {
-            Error::Setting(format!("there is no layer {layer}: the network has {layers}, and 0 is what enters them"))
-        })?;
-        parts(&all, &lengths)
+        found.map_or(Ok(Vec::new()), |all| parts(&all, &lengths))
     }
 
     /// The last hidden state of each of `sounds`, `[frames, hidden_size]`.
