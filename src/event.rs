@@ -133,6 +133,18 @@ pub struct StreamStart {
     pub beam: usize,
     /// Temperatures tried in turn until the text of a final is good.
     pub temperatures: Vec<f32>,
+    /// Words that were expected.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hotwords: String,
+    /// The n-gram model that words were chosen by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_model: Option<String>,
+    /// How much it counted; none is what is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lm_weight: Option<f32>,
+    /// What was added for each word; none is what is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word_bonus: Option<f32>,
     /// Probability from which a frame is speech.
     pub vad_threshold: f32,
     /// Seconds of silence that end a segment.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use awaaz::compute::Precision;
 use awaaz::models::wav2vec2::{
-    Config, Standardise, StreamOptions, Wav2Vec2, Wav2Vec2ForCtc, Wav2Vec2ForSequenceClassification,
-    Wav2Vec2Stream, normalise,
+    Config, Standardise, StreamChunk, StreamOptions, Wav2Vec2, Wav2Vec2ForCtc,
+    Wav2Vec2ForSequenceClassification, Wav2Vec2Stream, normalise,
 };
 use awaaz::weights::Checkpoint;
 use candle_core::{Device, Tensor};
@@ -162,9 +162,14 @@ fn stream_in_blocks(network: &Wav2Vec2, options: StreamOptions, sound: &[f32], b
     let mut stream = Wav2Vec2Stream::new(network, options);
     let mut states = Vec::new();
     for block in sound.chunks(block) {
-        stream.push(network, block, |chunk| states.extend(values(chunk))).unwrap();
+        let take = |chunk: StreamChunk| {
+            assert_eq!(chunk.ahead.dims()[0], options.look_ahead);
+            states.extend(values(&chunk.states));
+            Ok(())
+        };
+        stream.push(network, block, take).unwrap();
     }
-    stream.flush(network, |rest| states.extend(values(rest))).unwrap();
+    states.extend(stream.flush(network).unwrap().iter().flat_map(values));
     states
 }
 
@@ -172,8 +177,7 @@ fn stream_in_blocks(network: &Wav2Vec2, options: StreamOptions, sound: &[f32], b
 fn a_stream_that_hears_all_equals_the_whole() {
     let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), Precision::F32).unwrap();
     let sound = long_sound();
-    let options =
-        StreamOptions { left: 1000, chunk: 1000, look_ahead: 0, standardise: Standardise::No };
+    let options = StreamOptions { left: 1000, chunk: 1000, look_ahead: 0, standardise: Standardise::No };
     let whole = values(&network.encode(&[&sound]).unwrap()[0]);
     assert_close("stream", &stream_in_blocks(&network, options, &sound, 777), &whole, 1e-4);
 }
@@ -200,8 +204,12 @@ fn a_stream_begins_anew_after_its_end() {
     let mut stream = Wav2Vec2Stream::new(&network, options);
     let mut hear = |sound: &[f32]| {
         let mut states = Vec::new();
-        stream.push(&network, sound, |chunk| states.extend(values(chunk))).unwrap();
-        stream.flush(&network, |rest| states.extend(values(rest))).unwrap();
+        let take = |chunk: StreamChunk| {
+            states.extend(values(&chunk.states));
+            Ok(())
+        };
+        stream.push(&network, sound, take).unwrap();
+        states.extend(stream.flush(&network).unwrap().iter().flat_map(values));
         states
     };
     let first = hear(&long_sound());

@@ -11,8 +11,10 @@ pub mod ctc;
 mod engine;
 mod job;
 mod language;
+pub mod languages;
 pub mod live;
 mod loop_guard;
+mod model;
 mod options;
 mod pauses;
 mod recognizer;
@@ -28,6 +30,7 @@ mod word_times;
 
 pub use chunk::{Chunk, ChunkSource, Decoded, MAX_CHUNK, Next};
 pub use engine::Engine;
+pub use model::Model;
 pub use options::{Chunking, LanguageChoice, Options};
 pub use recognizer::WhisperRecognizer;
 pub use session::{Session, Sink};

@@ -1,5 +1,8 @@
 //! What a user may ask of a recogniser.
 
+use std::path::PathBuf;
+
+use super::ctc::{PartialOptions, Weights};
 use super::transcript::Task;
 
 /// Settings of recognition.
@@ -31,6 +34,12 @@ pub struct Options {
     pub batch: usize,
     /// How long sound is cut.
     pub chunking: Chunking,
+    /// An n-gram model of words in ARPA format, for CTC models.
+    pub language_model: Option<PathBuf>,
+    /// How much that model and the hot-words count with CTC models.
+    pub ctc_weights: Weights,
+    /// How CTC models hear segments that grow.
+    pub partials: PartialOptions,
 }
 
 impl Default for Options {
@@ -49,6 +58,9 @@ impl Default for Options {
             sentences: true,
             batch: 5,
             chunking: Chunking::Speech { threshold: 0.5 },
+            language_model: None,
+            ctc_weights: Weights::default(),
+            partials: PartialOptions::default(),
         }
     }
 }

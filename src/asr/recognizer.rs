@@ -71,7 +71,7 @@ impl Sink for Collector<'_> {
 }
 
 /// The language that most seconds are in.
-fn main_language(segments: &[Segment]) -> String {
+pub(super) fn main_language(segments: &[Segment]) -> String {
     let mut seconds: Vec<(&str, f64)> = Vec::new();
     for segment in segments {
         match seconds.iter_mut().find(|(language, _)| *language == segment.language) {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::languages::has_spaces;
 use crate::time::Span;
 
 /// One recognised word.
@@ -63,11 +64,6 @@ impl Transcript {
         }
         text
     }
-}
-
-/// Whether words of a language are written with spaces between them.
-pub fn has_spaces(language: &str) -> bool {
-    !matches!(language, "zh" | "ja" | "th" | "lo" | "my" | "yue")
 }
 
 /// What to do with the speech.

@@ -6,8 +6,9 @@
 use std::ops::Range;
 
 use super::job::Job;
+use super::languages::has_spaces;
 use super::tokenizer::Tokenizer;
-use super::transcript::{Segment, Task, Word, has_spaces};
+use super::transcript::{Segment, Task, Word};
 use crate::models::whisper::{DecoderState, Input, Whisper, Workspace};
 use crate::time::Span;
 

@@ -14,7 +14,7 @@ use super::inputs::expand;
 use super::stop::Stop;
 use super::stream::{HearArgs, Heard, Listener};
 use super::values::seconds;
-use crate::asr::{AudioSource, Observer, Recognizer, Segment, WhisperRecognizer};
+use crate::asr::{AudioSource, Observer, Segment};
 use crate::audio::AudioStream;
 use crate::event::{Event, EventKind, Latency};
 use crate::pipeline::{EventSink, Outcome, Paced, SourcePace};
@@ -86,7 +86,7 @@ fn latency(args: &LatencyArgs) -> Result<Exit> {
     let mut progress = args.hear.progress();
 
     progress.say("transcribing, to compare with");
-    let mut offline = WhisperRecognizer::new(listener.engine(), args.hear.options());
+    let mut offline = listener.model().recognizer(args.hear.options())?;
     let offline = offline.transcribe(&mut Chain::of(args)?, &mut Silent(&stop))?.text();
 
     progress.say("hearing at the pace of speech");

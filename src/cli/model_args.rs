@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::Args;
 
 use crate::Result;
-use crate::asr::Engine;
+use crate::asr::{LanguageChoice, Model};
 use crate::cli::models::pull_listener;
 use crate::cli::stop::Stop;
 use crate::compute::{Precision, Threads};
@@ -14,8 +14,9 @@ use crate::weights::{Network, PullOptions, resolve};
 /// Arguments that name a recogniser's model.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
-    /// A model's name (see `awaaz models list`), or the path of its folder.
-    #[arg(long, value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
+    /// A model's name (see `awaaz models list`), the path of its folder, or OWNER/NAME of one on the Hugging Face hub:
+    /// Whisper, or wav2vec 2.0, XLS-R, MMS, HuBERT, WavLM with a CTC head.
+    #[arg(long, alias = "encoder", value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
     pub model: String,
     /// Numbers that the network is multiplied in: f32 as it was trained, int8 faster and smaller [default: f32, live int8].
     #[arg(long, value_name = "f32|int8", help_heading = "Model")]
@@ -53,12 +54,19 @@ impl ModelArgs {
         self.precision.unwrap_or(usual)
     }
 
-    /// Finds the model, pulling it first where that is needed and allowed, and loads it to multiply in `precision`.
+    /// Finds the model, pulling it first where that is needed and allowed, and loads it to multiply in `precision` and to
+    /// hear `language`.
     ///
     /// # Errors
     /// Those of finding, reading and checking the model; [`Error::Interrupted`](crate::Error::Interrupted) where `stop`
     /// is asked for during the pull.
-    pub fn load(&self, precision: Precision, talk: Talk, stop: &Stop) -> Result<Engine> {
+    pub fn load(
+        &self,
+        precision: Precision,
+        language: &LanguageChoice,
+        talk: Talk,
+        stop: &Stop,
+    ) -> Result<Model> {
         let mut options = PullOptions::from_env()?;
         options.stop = stop.flag();
         if self.offline {
@@ -67,7 +75,8 @@ impl ModelArgs {
         if talk == Talk::Stderr {
             options.listener = pull_listener();
         }
-        Engine::load(&resolve(&self.model, &options)?, Threads::new(self.threads())?, precision)
+        let files = resolve(&self.model, &options)?;
+        Model::load(&files, Threads::new(self.threads())?, precision, language)
     }
 }
 

@@ -1,12 +1,20 @@
 //! What arguments of several subcommands mean.
 
-use crate::output::languages;
+use crate::asr::languages;
 
-/// Whisper's code for the language that `name` is the code or the English name of.
+/// The code of the language that `name` is the code or the English name of. Codes of three letters that only some models
+/// know (MMS has a thousand, a few with a script: `urd-script_arabic`) stay as they are.
 pub fn language(name: &str) -> Result<String, String> {
-    languages::code_of(name.trim()).map(str::to_owned).ok_or_else(|| {
-        "no language of Whisper's; give a code such as en or an English name such as hindi".to_owned()
-    })
+    let name = name.trim();
+    let is_code = |name: &str| {
+        let code = name.split('-').next().unwrap_or_default();
+        code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    match languages::code_of(name) {
+        Some(code) => Ok(code.to_owned()),
+        None if is_code(name) => Ok(name.to_owned()),
+        None => Err("no such language; give a code such as en or an English name such as hindi".to_owned()),
+    }
 }
 
 /// A number from 0 to 1.

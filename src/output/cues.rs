@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::languages::is_unspaced;
 use super::text::one_line;
 use crate::asr::Segment;
+use crate::asr::languages::has_spaces;
 use crate::time::{SampleRate, Span};
 
 /// A pause this long ends a cue.
@@ -79,7 +79,7 @@ impl Atom {
 /// The words of `segment`. Pieces without a space before them ("-known") are glued to the word before, except
 /// in languages that are written without spaces.
 fn timed_atoms(segment: &Segment) -> Vec<Atom> {
-    let unspaced = is_unspaced(&segment.language);
+    let unspaced = !has_spaces(&segment.language);
     let mut atoms: Vec<Atom> = Vec::new();
     for word in segment.words.iter().filter(|word| !word.text.trim().is_empty()) {
         let spaced = word.text.starts_with(char::is_whitespace);

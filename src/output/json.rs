@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::clock::seconds;
-use super::languages::english_name;
 use super::{Style, Writer};
+use crate::asr::languages::english_name;
 use crate::asr::{Segment, Task, Transcript, Word};
 use crate::time::SampleIndex;
 

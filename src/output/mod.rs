@@ -6,7 +6,6 @@
 //! | `text`, `json`, `subtitles`, `ctm` | the formats |
 //! | `cues` | subtitles' cues and lines, cut where a reader would |
 //! | `clock` | times as they are written |
-//! | `languages` | languages' codes and names |
 //! | `naming` | a name for each input's outputs, none twice |
 //! | `folder` | [`OutputFolder`]: files written whole or not at all |
 //! | `progress` | [`Progress`]: what the user is told while work goes on |
@@ -22,7 +21,6 @@ pub mod events;
 mod folder;
 mod format;
 mod json;
-pub mod languages;
 mod naming;
 mod progress;
 mod subtitles;

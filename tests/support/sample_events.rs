@@ -64,7 +64,7 @@ pub fn sample() -> Vec<Event> {
         vad_threshold: 0.5,
         min_silence: 0.5,
         max_segment: 25.0,
-        channel: None,
+        ..StreamStart::default()
     };
     let totals = Totals { segments: 3, words: 20, speech: 12.5, gaps: 1, missing: 0.25, errors: 1 };
     let mut end =

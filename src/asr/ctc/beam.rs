@@ -92,10 +92,14 @@ impl BeamSearch {
         Self { options, ..Self::default() }
     }
 
+    /// The same with other weights of what else is known.
+    pub fn weighing(self, weights: Weights) -> Self {
+        Self { weights, ..self }
+    }
+
     /// The same with a language model of words.
-    pub fn with_model(mut self, model: LanguageModel, weights: Weights) -> Self {
-        (self.model, self.weights) = (Some(model), weights);
-        self
+    pub fn with_model(self, model: LanguageModel) -> Self {
+        Self { model: Some(model), ..self }
     }
 
     /// The same with words that are expected.
@@ -346,7 +350,7 @@ mod tests {
         let text = |search: BeamSearch| search.decode(&probabilities, &vocabulary()).text;
         assert_eq!(text(BeamSearch::default()), "b");
         let arpa = "\\data\\\n\\1-grams:\n-2\t<unk>\n-1\t<s>\n-1\t</s>\n-0.5\ta\n-1.5\tb\n\\end\\\n";
-        assert_eq!(text(BeamSearch::default().with_model(model(arpa), Weights::default())), "a");
+        assert_eq!(text(BeamSearch::default().with_model(model(arpa))), "a");
         assert_eq!(text(BeamSearch::default().with_hotwords(["a".to_owned()])), "a");
     }
 }

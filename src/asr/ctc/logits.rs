@@ -20,6 +20,20 @@ impl LogProbabilities {
         Self { values: logits, tokens }
     }
 
+    /// Those of the first `frames` frames.
+    pub fn first(&self, frames: usize) -> Self {
+        Self { values: self.values[..frames * self.tokens].to_vec(), tokens: self.tokens }
+    }
+
+    /// Adds frames after the last.
+    ///
+    /// # Panics
+    /// Where `later` has another number of tokens.
+    pub fn append(&mut self, later: Self) {
+        assert_eq!(self.tokens, later.tokens, "frames of one network have one number of tokens");
+        self.values.extend(later.values);
+    }
+
     /// Number of frames.
     pub fn frames(&self) -> usize {
         self.values.len() / self.tokens

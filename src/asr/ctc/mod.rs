@@ -6,19 +6,28 @@
 
 mod align;
 mod beam;
+mod engine;
 mod greedy;
 mod language_model;
+mod live;
 mod logits;
+mod recognizer;
+mod search;
 mod spelling;
+mod transcribed;
 mod vocabulary;
 
 pub use align::align;
 pub use beam::{BeamOptions, BeamSearch, Weights};
+pub use engine::CtcEngine;
 pub use greedy::greedy;
 pub use language_model::{History, LanguageModel};
+pub use live::{CtcLiveRecognizer, PartialOptions};
 pub use logits::LogProbabilities;
+pub use recognizer::CtcRecognizer;
+pub use search::Search;
 pub use spelling::{Spelled, SpelledToken, SpelledWord};
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{Units, Vocabulary};
 
 #[cfg(test)]
 mod tests {

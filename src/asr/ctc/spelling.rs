@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Vocabulary;
+use super::{Units, Vocabulary};
 
 /// A text with its words and tokens.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -46,6 +46,10 @@ impl Spelled {
         let is_delimiter = |token: &SpelledToken| vocabulary.delimiter() == Some(token.token);
         let words: Vec<SpelledWord> = tokens
             .split(is_delimiter)
+            .flat_map(|word| match vocabulary.units() {
+                Units::Letters => vec![word],
+                Units::Phones => word.chunks(1).collect(),
+            })
             .filter_map(|word| {
                 let (first, last) = (word.first()?, word.last()?);
                 Some(SpelledWord {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::asr::languages::codes_of_three;
 use crate::{Error, Result};
 
 /// What stands for the end of a word in every published vocabulary.
@@ -18,6 +19,16 @@ pub struct Vocabulary {
     tokens: Vec<String>,
     blank: u32,
     delimiter: Option<u32>,
+    units: Units,
+}
+
+/// What tokens are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// Letters or syllables, of which words are made.
+    Letters,
+    /// Phones, which stand by themselves as words do.
+    Phones,
 }
 
 #[derive(Deserialize)]
@@ -40,16 +51,17 @@ impl Vocabulary {
     }
 
     fn parse(json: &str, blank: u32, language: Option<&str>) -> Result<Self, String> {
-        let numbers = match serde_json::from_str(json)
-            .map_err(|_| "is no vocabulary of token to number".to_owned())?
-        {
-            Json::One(numbers) => numbers,
-            Json::ByLanguage(mut languages) => {
-                let known = languages.keys().cloned().collect::<Vec<_>>().join(", ");
-                let name = language.ok_or_else(|| format!("a language is needed; there are {known}"))?;
-                languages.remove(name).ok_or_else(|| format!("has no language {name}; there are {known}"))?
-            }
-        };
+        let numbers =
+            match serde_json::from_str(json).map_err(|_| "is no vocabulary of token to number".to_owned())? {
+                Json::One(numbers) => numbers,
+                Json::ByLanguage(mut languages) => {
+                    let known = languages.keys().cloned().collect::<Vec<_>>().join(", ");
+                    let name = language.ok_or_else(|| format!("a language is needed; there are {known}"))?;
+                    let key = languages.keys().find(|key| is_meant(key, name)).cloned();
+                    let key = key.ok_or_else(|| format!("has no language {name}; there are {known}"))?;
+                    languages.remove(&key).unwrap_or_default()
+                }
+            };
         /// More than any alphabet or set of syllables has.
         const MOST: usize = 1 << 20;
         let count = numbers.values().max().map_or(0, |&most| most as usize + 1);
@@ -70,7 +82,7 @@ impl Vocabulary {
                 token.clear();
             }
         }
-        Self { tokens, blank, delimiter }
+        Self { tokens, blank, delimiter, units: Units::Letters }
     }
 
     /// One of `tokens`, of which number `blank` is the blank.
@@ -81,6 +93,16 @@ impl Vocabulary {
         assert!((blank as usize) < tokens.len(), "the blank is one of the tokens");
         let numbers = (0u32..).zip(tokens).map(|(number, token)| ((*token).to_owned(), number)).collect();
         Self::from_numbers(numbers, tokens.len(), blank)
+    }
+
+    /// The same with tokens that are `units`.
+    pub fn of(self, units: Units) -> Self {
+        Self { units, ..self }
+    }
+
+    /// What its tokens are.
+    pub fn units(&self) -> Units {
+        self.units
     }
 
     /// Number of tokens.
@@ -117,6 +139,13 @@ impl Vocabulary {
     }
 }
 
+/// Whether MMS's name of a language, a code of three letters and sometimes a script (`urd-script_arabic`), is that of
+/// `language`, any of its codes.
+pub fn is_meant(key: &str, language: &str) -> bool {
+    let code = key.split('-').next().unwrap_or(key);
+    key == language || code == language || codes_of_three(language).contains(&code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,10 +165,24 @@ mod tests {
     #[test]
     fn one_of_several_languages_is_taken() {
         let json = r#"{"hin": {"<pad>": 0, "क": 1}, "eng": {"<pad>": 0, "a": 1}}"#;
-        assert_eq!(Vocabulary::parse(json, 0, Some("hin")).unwrap().spelling(1), "क");
+        for language in ["hin", "hi"] {
+            assert_eq!(Vocabulary::parse(json, 0, Some(language)).unwrap().spelling(1), "क");
+        }
         for (language, reason) in [(None, "eng, hin"), (Some("tam"), "no language tam")] {
             assert!(Vocabulary::parse(json, 0, language).unwrap_err().contains(reason));
         }
+    }
+
+    #[test]
+    fn phones_stand_by_themselves() {
+        let token = |token, at| super::super::SpelledToken { token, frames: at..at + 1, probability: 1.0 };
+        let vocabulary = Vocabulary::from_tokens(&["<pad>", "|", "tʃ", "iː"], 0).of(Units::Phones);
+        let spelled = super::super::Spelled::new(
+            vec![token(2, 0), token(3, 1), token(1, 2), token(2, 3)],
+            &vocabulary,
+            0.0,
+        );
+        assert_eq!((spelled.text.as_str(), spelled.words.len()), ("tʃ iː tʃ", 3));
     }
 
     #[test]

@@ -15,6 +15,29 @@ pub use recognizer::{FinalText, LiveRecognizer, PartialText};
 use crate::Result;
 use crate::vad::SpeechSegment;
 
+impl SegmentRecognizer for Box<dyn SegmentRecognizer> {
+    fn partial(
+        &mut self,
+        segment: u64,
+        speech: &SpeechSegment,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<PartialText>> {
+        (**self).partial(segment, speech, stopped)
+    }
+
+    fn prepare(&mut self, segment: u64, speech: &SpeechSegment) -> Result<Option<PartialText>> {
+        (**self).prepare(segment, speech)
+    }
+
+    fn finish(&mut self, speech: &SpeechSegment) -> Result<FinalText> {
+        (**self).finish(speech)
+    }
+
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+}
+
 /// Recognises the segments of one stream, in their order.
 pub trait SegmentRecognizer: Send {
     /// What is understood of a segment that grows. None where `stopped` became true first, or nothing is understood.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::asr::ctc::PartialOptions;
 use crate::asr::{LanguageChoice, Options};
+use crate::cli::ctc_args::CtcArgs;
 use crate::cli::model_args::{ModelArgs, Talk};
 use crate::cli::values::{count, language, seconds, unit_interval};
 use crate::compute::Precision;
@@ -48,6 +50,17 @@ pub struct HearArgs {
         help_heading = "Recognition"
     )]
     temperature: Vec<f32>,
+    /// Words to expect.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Recognition"
+    )]
+    hotwords: String,
+    #[command(flatten)]
+    ctc: CtcArgs,
     /// Probability from which a sound is taken for speech.
     #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = unit_interval, help_heading = "Segments")]
     vad_threshold: f32,
@@ -60,6 +73,15 @@ pub struct HearArgs {
     /// Sound between two partial transcripts, in seconds, while there is time for them.
     #[arg(long, value_name = "SECONDS", default_value = "0.3", value_parser = seconds, help_heading = "Live")]
     step: Duration,
+    /// With models that spell: sound before a chunk that partials hear, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds, help_heading = "Live")]
+    left_context: Duration,
+    /// With models that spell: sound that partials encode at once, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Live")]
+    chunk: Duration,
+    /// With models that spell: sound after a chunk that stable words wait for, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Live")]
+    look_ahead: Duration,
     /// Speech that may wait for the recogniser, in seconds; a segment beyond it is an error event.
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds, help_heading = "Live")]
     backlog: Duration,
@@ -123,7 +145,18 @@ impl HearArgs {
             (None, []) => LanguageChoice::Detect,
             (None, several) => LanguageChoice::Among(several.to_vec()),
         };
-        Options { language, beam: self.beam, temperatures: self.temperature.clone(), ..Options::default() }
+        self.ctc.apply(Options {
+            language,
+            beam: self.beam,
+            temperatures: self.temperature.clone(),
+            hotwords: self.hotwords.clone(),
+            partials: PartialOptions {
+                left: self.left_context,
+                chunk: self.chunk,
+                look_ahead: self.look_ahead,
+            },
+            ..Options::default()
+        })
     }
 
     pub(super) fn precision(&self) -> Precision {
@@ -166,6 +199,10 @@ impl HearArgs {
             languages,
             beam: self.beam,
             temperatures: self.temperature.clone(),
+            hotwords: self.hotwords.clone(),
+            language_model: self.ctc.lm.as_ref().map(|path| path.display().to_string()),
+            lm_weight: self.ctc.lm_weight,
+            word_bonus: self.ctc.word_bonus,
             vad_threshold: self.vad_threshold,
             min_silence: self.min_silence.as_secs_f64(),
             max_segment: self.max_segment.as_secs_f64(),
@@ -182,10 +219,19 @@ impl HearArgs {
             languages: start.languages.clone(),
             beam: start.beam,
             temperature: start.temperatures.clone(),
+            hotwords: start.hotwords.clone(),
+            ctc: CtcArgs {
+                lm: start.language_model.as_ref().map(PathBuf::from),
+                lm_weight: start.lm_weight,
+                word_bonus: start.word_bonus,
+            },
             vad_threshold: start.vad_threshold,
             min_silence: duration(start.min_silence),
             max_segment: duration(start.max_segment),
             step: Duration::from_millis(300),
+            left_context: PartialOptions::default().left,
+            chunk: PartialOptions::default().chunk,
+            look_ahead: PartialOptions::default().look_ahead,
             backlog: Duration::from_secs(120),
             deadline: Duration::from_secs(30),
             output: Some(StreamOutput::None),

@@ -9,8 +9,8 @@ pub use args::{HearArgs, StreamOutput};
 
 use super::Exit;
 use super::stop::Stop;
-use crate::asr::Engine;
-use crate::asr::live::LiveRecognizer;
+use crate::asr::Model;
+use crate::asr::live::SegmentRecognizer;
 use crate::output::events::{EventFile, JsonLines, Notify, TextLines};
 #[cfg(feature = "view")]
 use crate::output::view::View;
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 /// A model and the settings to hear streams with.
 pub struct Listener<'a> {
     args: &'a HearArgs,
-    engine: Arc<Engine>,
+    model: Model,
     stop: &'a Stop,
 }
 
@@ -47,23 +47,21 @@ impl<'a> Listener<'a> {
     /// # Errors
     /// Those of finding, reading and checking the model.
     pub fn load(args: &'a HearArgs, stop: &'a Stop) -> Result<Self> {
-        let engine = args.model.load(args.precision(), args.talk(), stop)?;
-        Ok(Self { args, engine: Arc::new(engine), stop })
+        let model = args.model.load(args.precision(), &args.options().language, args.talk(), stop)?;
+        Ok(Self { args, model, stop })
     }
 
     /// The model.
-    pub fn engine(&self) -> Arc<Engine> {
-        Arc::clone(&self.engine)
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// A recogniser that has its memory in place.
     ///
     /// # Errors
     /// Those of the settings and the network.
-    pub fn recognizer(&self) -> Result<LiveRecognizer> {
-        let mut recognizer = LiveRecognizer::new(Arc::clone(&self.engine), self.args.options())?;
-        recognizer.warm_up()?;
-        Ok(recognizer)
+    pub fn recognizer(&self) -> Result<Box<dyn SegmentRecognizer>> {
+        self.model.live_recognizer(self.args.options())
     }
 
     /// Hears a stream to its end; events go to `sinks`.
@@ -80,7 +78,7 @@ impl<'a> Listener<'a> {
     /// Those of the settings and of starting.
     pub fn hear_with(
         &self,
-        recognizer: LiveRecognizer,
+        recognizer: Box<dyn SegmentRecognizer>,
         heard: Heard,
         sinks: Vec<Box<dyn EventSink>>,
     ) -> Result<Outcome> {

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use crate::Result;
 use crate::asr::{Chunking, LanguageChoice, Options, Task};
 use crate::audio::DecodeOptions;
+use crate::cli::ctc_args::CtcArgs;
 use crate::cli::input_args::InputArgs;
 use crate::cli::model_args::{ModelArgs, Talk};
 use crate::cli::values::{count, language, unit_interval};
@@ -20,6 +21,8 @@ Examples:
   awaaz transcribe recordings/ --out-dir out --format json,srt
                                                        a whole folder, its tree kept
   awaaz transcribe call.wav --language hi --channel 1  the second channel, in Hindi
+  awaaz transcribe talk.wav --model facebook/wav2vec2-base-960h
+                                                       a model that spells, from the Hugging Face hub
   ffmpeg -i film.avi -f s16le -ar 16000 -ac 1 - | awaaz transcribe - --raw s16le
 
 Exit codes:
@@ -92,6 +95,8 @@ pub struct TranscribeArgs {
         help_heading = "Recognition"
     )]
     hotwords: String,
+    #[command(flatten)]
+    ctc: CtcArgs,
     /// Find the time of each word.
     #[arg(long, help_heading = "Recognition")]
     word_times: bool,
@@ -209,7 +214,7 @@ impl TranscribeArgs {
             (None, []) => LanguageChoice::Detect,
             (None, several) => LanguageChoice::Among(several.to_vec()),
         };
-        Options {
+        self.ctc.apply(Options {
             task: self.task,
             language,
             beam: self.beam,
@@ -223,7 +228,7 @@ impl TranscribeArgs {
                 false => Chunking::Speech { threshold: self.vad_threshold },
             },
             ..Options::default()
-        }
+        })
     }
 
     fn temperatures(&self) -> Vec<f32> {

@@ -15,7 +15,7 @@ pub use args::{RecognizerSettings, TranscribeArgs};
 use super::Exit;
 use super::inputs::{Input, expand};
 use super::stop::Stop;
-use crate::asr::{Recognizer, Transcript, WhisperRecognizer};
+use crate::asr::{Recognizer, Transcript};
 use crate::audio::{AudioStream, DecodeOptions};
 use crate::compute::Precision;
 use crate::output::{Existing, Format, Origin, OutputFolder, Progress, Style, output_names, pace};
@@ -39,8 +39,9 @@ pub struct Environment<'a> {
 /// # Errors
 /// Those of finding, reading and checking the model.
 pub fn load_recognizer(settings: &RecognizerSettings, stop: &Stop) -> Result<Box<dyn Recognizer>> {
-    let engine = settings.model.load(settings.model.precision_or(Precision::F32), settings.talk, stop)?;
-    Ok(Box::new(WhisperRecognizer::new(engine, settings.options.clone())))
+    let precision = settings.model.precision_or(Precision::F32);
+    let model = settings.model.load(precision, &settings.options.language, settings.talk, stop)?;
+    model.recognizer(settings.options.clone())
 }
 
 /// Transcribes what `args` name.

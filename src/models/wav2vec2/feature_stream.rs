@@ -70,7 +70,12 @@ impl FeatureStream {
     }
 
     /// Takes samples and appends the features of the frames that are complete, `[frames, channels]`, to `out`.
-    pub(super) fn push(&mut self, encoder: &FeatureEncoder, samples: &[f32], out: &mut Vec<f32>) -> Result<()> {
+    pub(super) fn push(
+        &mut self,
+        encoder: &FeatureEncoder,
+        samples: &[f32],
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
         self.waiting.extend_from_slice(samples);
         let whole = self.waiting.len() / STEP * STEP;
         let steps: Vec<f32> = self.waiting.drain(..whole).collect();
@@ -107,7 +112,8 @@ impl LayerState {
         let channels = layer.conv.channels();
         let frames = self.pending.len() / channels;
         let pending = Tensor::from_slice(&self.pending, (frames, channels), &Device::Cpu)?;
-        let (outputs, done) = layer.forward_part(&pending, |values, width| self.channel_norm(values, width))?;
+        let (outputs, done) =
+            layer.forward_part(&pending, |values, width| self.channel_norm(values, width))?;
         self.pending.drain(..done * channels);
         Ok(outputs)
     }

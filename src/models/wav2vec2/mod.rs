@@ -16,7 +16,7 @@ mod transformer;
 
 pub use config::{Config, ConvNorm, Family};
 pub use feature_stream::Standardise;
-pub use stream::{StreamOptions, Wav2Vec2Stream};
+pub use stream::{StreamChunk, StreamOptions, Wav2Vec2Stream};
 
 use std::ops::ControlFlow;
 
@@ -197,8 +197,20 @@ impl Wav2Vec2ForCtc {
     /// # Errors
     /// As [`Wav2Vec2::hidden_states`].
     pub fn logits(&self, sounds: &[&[f32]]) -> Result<Vec<Tensor>> {
-        let hidden = self.encoder.encode(sounds)?;
-        hidden.iter().map(|hidden| Ok(self.lm_head.forward(hidden)?)).collect()
+        self.encoder.encode(sounds)?.iter().map(|hidden| self.logits_of(hidden)).collect()
+    }
+
+    /// Number of tokens that it gives logits of.
+    pub fn tokens(&self) -> usize {
+        self.lm_head.outputs()
+    }
+
+    /// Logits of last hidden states, `[frames, hidden_size]`: `[frames, vocab_size]`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn logits_of(&self, hidden: &Tensor) -> Result<Tensor> {
+        Ok(self.lm_head.forward(hidden)?)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use candle_core::{Device, Tensor};
 
-use super::feature_stream::{FeatureStream, Standardise};
 use super::Wav2Vec2;
+use super::feature_stream::{FeatureStream, Standardise};
 use crate::Result;
 
 /// How much a chunk hears, in frames of the network (20 ms for all that is published).
@@ -20,6 +20,15 @@ pub struct StreamOptions {
     pub look_ahead: usize,
     /// Whether sound is brought to mean 0 and variance 1.
     pub standardise: Standardise,
+}
+
+/// What was made of a chunk.
+#[derive(Debug, Clone)]
+pub struct StreamChunk {
+    /// Last hidden states of its frames, `[chunk, hidden_size]`.
+    pub states: Tensor,
+    /// States of the frames after it that it heard, `[look_ahead, hidden_size]`: those of the next chunk will differ.
+    pub ahead: Tensor,
 }
 
 /// A stream's sound on its way through a network. Memory does not grow with its length.
@@ -40,33 +49,39 @@ impl Wav2Vec2Stream {
         Self { options, features, window: Vec::new(), first: 0, given: 0 }
     }
 
-    /// Takes samples at 16 kHz, and calls `take` with the last hidden states of each chunk that is complete,
-    /// `[chunk, hidden_size]`. What comes does not depend on how the sound is cut into blocks.
+    /// Takes samples at 16 kHz, and calls `take` with each chunk that is complete. What comes does not depend on how the
+    /// sound is cut into blocks.
     ///
     /// # Errors
-    /// Those of candle.
-    pub fn push(&mut self, network: &Wav2Vec2, samples: &[f32], mut take: impl FnMut(&Tensor)) -> Result<()> {
+    /// Those of candle and of `take`.
+    pub fn push(
+        &mut self,
+        network: &Wav2Vec2,
+        samples: &[f32],
+        mut take: impl FnMut(StreamChunk) -> Result<()>,
+    ) -> Result<()> {
         self.features.push(&network.features, samples, &mut self.window)?;
         let StreamOptions { chunk, look_ahead, .. } = self.options;
         while self.heard(network) >= self.given + chunk + look_ahead {
             let states = self.states(network, self.given + chunk + look_ahead)?;
-            take(&states.narrow(0, 0, chunk)?.contiguous()?);
+            take(StreamChunk {
+                states: states.narrow(0, 0, chunk)?.contiguous()?,
+                ahead: states.narrow(0, chunk, look_ahead)?.contiguous()?,
+            })?;
             self.give(network, chunk);
         }
         Ok(())
     }
 
-    /// Ends the sound: `take` gets the states of what is left, and the stream is as new.
+    /// Ends the sound: the states of what is left, if there is any. The stream is as new.
     ///
     /// # Errors
     /// Those of candle.
-    pub fn flush(&mut self, network: &Wav2Vec2, mut take: impl FnMut(&Tensor)) -> Result<()> {
+    pub fn flush(&mut self, network: &Wav2Vec2) -> Result<Option<Tensor>> {
         self.features.flush(&network.features, &mut self.window)?;
-        if let Some(states) = self.rest(network)? {
-            take(&states);
-        }
+        let rest = self.rest(network)?;
         *self = Self::new(network, self.options);
-        Ok(())
+        Ok(rest)
     }
 
     /// States of the frames heard so far that belong to no complete chunk, as if the sound ended here; none where there is

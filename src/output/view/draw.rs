@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 use super::lanes::{LaneEntry, Weight};
 use super::state::{FinalText, Growing, Picture, ViewState};
 use super::wrap::{Firmness, Piece, shorten, wrap};
-use crate::output::languages::is_unspaced;
+use crate::asr::languages::has_spaces;
 
 /// From this width on there is room for words where a narrow view has signs.
 const WIDE: u16 = 60;
@@ -205,7 +205,7 @@ fn growing(picture: &Picture, area: Rect) -> Vec<Line<'static>> {
 
 fn growing_lines(growing: &Growing, width: u16) -> Vec<Line<'static>> {
     let prefix = prefix(growing.t0, &growing.language, width).cyan();
-    let between = if is_unspaced(&growing.language) { "" } else { " " };
+    let between = if has_spaces(&growing.language) { " " } else { "" };
     let parts = [
         (growing.stable.as_str(), Firmness::Stable),
         (between, Firmness::Unstable),

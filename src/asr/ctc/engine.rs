@@ -1,0 +1,140 @@
+//! A network with a CTC head, its vocabulary and its threads.
+
+use std::path::Path;
+
+use candle_core::Tensor;
+use serde::Deserialize;
+
+use super::{LogProbabilities, Units, Vocabulary};
+use crate::compute::{Precision, Threads};
+use crate::models::wav2vec2::{Config, Standardise, Wav2Vec2ForCtc, normalise};
+use crate::weights::{Checkpoint, ModelFiles};
+use crate::{Error, Result};
+
+/// A model that spells what it hears.
+pub struct CtcEngine {
+    pub(super) network: Wav2Vec2ForCtc,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) threads: Threads,
+    pub(super) standardise: Standardise,
+    language: String,
+}
+
+/// What is of use in `preprocessor_config.json`.
+#[derive(Deserialize)]
+struct FeatureExtractor {
+    #[serde(default = "yes")]
+    do_normalize: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What is of use in `tokenizer_config.json`.
+#[derive(Deserialize, Default)]
+struct TokenizerConfig {
+    #[serde(default)]
+    tokenizer_class: Option<String>,
+    #[serde(default)]
+    target_lang: Option<String>,
+}
+
+impl CtcEngine {
+    /// Loads a model's files, to multiply in `precision`. `language` is the code of the language that is spoken: networks
+    /// with a vocabulary for each need it, of others it says what their text is marked as.
+    ///
+    /// # Errors
+    /// One that names the file that is missing or wrong.
+    pub fn load(
+        files: &ModelFiles,
+        threads: Threads,
+        precision: Precision,
+        language: Option<&str>,
+    ) -> Result<Self> {
+        let missing = |what: &str| {
+            Error::model(
+                files.folder.display().to_string(),
+                format!("has no {what}; put it beside the weights"),
+            )
+        };
+        let config = Config::read(files.config.as_deref().ok_or_else(|| missing("config.json"))?)?;
+        let tokenizer: TokenizerConfig =
+            side_file(&files.folder.join("tokenizer_config.json"))?.unwrap_or_default();
+        let extractor: Option<FeatureExtractor> = side_file(&files.folder.join("preprocessor_config.json"))?;
+        let vocab_json = files.folder.join("vocab.json");
+        if !vocab_json.is_file() {
+            return Err(missing("vocab.json"));
+        }
+        let target = language.or(tokenizer.target_lang.as_deref());
+        let vocabulary = Vocabulary::read(&vocab_json, config.pad_token_id as u32, target)?;
+        let spells_phones = tokenizer.tokenizer_class.is_some_and(|class| class.contains("Phoneme"));
+        let checkpoint = Checkpoint::open(&files.weights)?;
+        let network = threads.run(|| Wav2Vec2ForCtc::load(&checkpoint, config, precision))?;
+        Ok(Self {
+            network,
+            vocabulary: vocabulary.of(if spells_phones { Units::Phones } else { Units::Letters }),
+            threads,
+            standardise: match extractor.is_none_or(|extractor| extractor.do_normalize) {
+                true => Standardise::Running,
+                false => Standardise::No,
+            },
+            language: target.unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// The tokens.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// Code of the language; empty where nobody has said.
+    pub fn language(&self) -> &str {
+        &self.language
+    }
+
+    /// Log-probabilities of the tokens in each of `sounds`, 16 kHz samples. What is shorter than a frame counts as
+    /// silence after it.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn listen(&self, sounds: &[&[f32]]) -> Result<Vec<LogProbabilities>> {
+        let field = self.network.encoder.config.field();
+        let ready: Vec<Vec<f32>> = sounds
+            .iter()
+            .map(|sound| {
+                let mut sound = match self.standardise {
+                    Standardise::Running => normalise(sound),
+                    Standardise::No => sound.to_vec(),
+                };
+                sound.resize(sound.len().max(field), 0.0);
+                sound
+            })
+            .collect();
+        let ready: Vec<&[f32]> = ready.iter().map(Vec::as_slice).collect();
+        let logits = self.threads.run(|| self.network.logits(&ready))?;
+        logits.iter().map(|logits| Ok(LogProbabilities::new(values(logits)?, logits.dims()[1]))).collect()
+    }
+
+    /// Samples from one frame to the next.
+    pub fn hop(&self) -> usize {
+        self.network.encoder.config.hop()
+    }
+}
+
+/// The numbers of a tensor, row by row.
+pub(super) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.flatten_all()?.to_vec1()?)
+}
+
+/// A JSON file beside the weights, if it is there.
+fn side_file<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let json = match std::fs::read_to_string(path) {
+        Ok(json) => json,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io(path, error)),
+    };
+    serde_json::from_str(&json).map(Some).map_err(|error| {
+        Error::model(path.display().to_string(), format!("is not what it should be: {error}"))
+    })
+}

@@ -1,0 +1,204 @@
+//! A CTC model on segments that grow: partial texts by a stream through the network, the final text by the whole segment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::engine::{CtcEngine, values};
+use super::search::Search;
+use super::transcribed::segment;
+use super::{LogProbabilities, Spelled, greedy};
+use crate::Result;
+use crate::asr::live::{FinalText, PartialText, SegmentRecognizer};
+use crate::asr::options::Options;
+use crate::models::wav2vec2::{StreamOptions, Wav2Vec2Stream};
+use crate::time::{SampleIndex, Span};
+use crate::vad::SpeechSegment;
+
+/// How a segment that grows is heard. Nothing of it changes finals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartialOptions {
+    /// Sound before a chunk that it hears.
+    pub left: Duration,
+    /// Sound that is encoded at once.
+    pub chunk: Duration,
+    /// Sound after a chunk that it waits for.
+    pub look_ahead: Duration,
+}
+
+impl Default for PartialOptions {
+    fn default() -> Self {
+        Self {
+            left: Duration::from_secs(4),
+            chunk: Duration::from_millis(500),
+            look_ahead: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Recognises the segments of one stream, in their order.
+pub struct CtcLiveRecognizer {
+    engine: Arc<CtcEngine>,
+    search: Search,
+    options: StreamOptions,
+    growing: Option<Growing>,
+    prepared: Option<(Span, FinalText)>,
+}
+
+/// The segment that is growing.
+struct Growing {
+    segment: u64,
+    stream: Wav2Vec2Stream,
+    /// Samples that the stream was given.
+    pushed: usize,
+    /// Log-probabilities of the frames that will not change.
+    settled: LogProbabilities,
+}
+
+impl CtcLiveRecognizer {
+    /// A recogniser at the start of a stream.
+    ///
+    /// # Errors
+    /// Those of [`Search::new`].
+    pub fn new(engine: Arc<CtcEngine>, options: &Options, partial: PartialOptions) -> Result<Self> {
+        let hop = engine.hop();
+        let frames =
+            |time: Duration| (SampleIndex::from_seconds(time.as_secs_f64()).0 as usize).div_ceil(hop);
+        Ok(Self {
+            search: Search::new(options)?,
+            options: StreamOptions {
+                left: frames(partial.left),
+                chunk: frames(partial.chunk).max(1),
+                look_ahead: frames(partial.look_ahead),
+                standardise: engine.standardise,
+            },
+            engine,
+            growing: None,
+            prepared: None,
+        })
+    }
+
+    /// Recognises a second of silence, so that the first segment finds all memory in place.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn warm_up(&self) -> Result<()> {
+        self.engine.listen(&[&[0.0; 16_000]]).map(|_| ())
+    }
+
+    /// The segment that grows, from its beginning where it is another than before.
+    fn follow(&mut self, segment: u64) -> Growing {
+        let fresh = || Growing {
+            segment,
+            stream: Wav2Vec2Stream::new(&self.engine.network.encoder, self.options),
+            pushed: 0,
+            settled: LogProbabilities::new(Vec::new(), self.engine.network.tokens()),
+        };
+        self.growing.take().filter(|growing| growing.segment == segment).unwrap_or_else(fresh)
+    }
+
+    fn recognise(&self, speech: &SpeechSegment) -> Result<FinalText> {
+        let mut heard = self.engine.listen(&[&speech.samples])?;
+        let spelled = self.search.spell(&heard.remove(0), &self.engine.vocabulary);
+        let segment = segment(&spelled, speech.span, &self.engine);
+        Ok(match segment.text.is_empty() {
+            true => FinalText::default(),
+            false => FinalText::from(segment),
+        })
+    }
+
+    /// A text of which all is in doubt.
+    fn unstable(&self, text: &FinalText) -> Option<PartialText> {
+        (!text.text.is_empty()).then(|| PartialText {
+            stable: String::new(),
+            unstable: text.text.clone(),
+            language: text.language.clone(),
+        })
+    }
+}
+
+impl Growing {
+    /// Hears the rest of `samples`; returns what is known of the frames after the settled ones.
+    fn hear(&mut self, engine: &CtcEngine, samples: &[f32]) -> Result<LogProbabilities> {
+        let network = &engine.network;
+        let tokens = network.tokens();
+        let new = samples.get(self.pushed..).unwrap_or_default();
+        self.pushed = self.pushed.max(samples.len());
+        let mut ahead = None;
+        let settled = &mut self.settled;
+        self.stream.push(&network.encoder, new, |chunk| {
+            settled.append(LogProbabilities::new(values(&network.logits_of(&chunk.states)?)?, tokens));
+            ahead = Some(chunk.ahead);
+            Ok(())
+        })?;
+        let rest = match ahead {
+            Some(ahead) => Some(ahead),
+            None => self.stream.rest(&network.encoder)?,
+        };
+        let rest = rest.filter(|states| states.dims()[0] > 0);
+        let logits = rest.map_or(Ok(Vec::new()), |states| values(&network.logits_of(&states)?))?;
+        Ok(LogProbabilities::new(logits, tokens))
+    }
+}
+
+impl SegmentRecognizer for CtcLiveRecognizer {
+    fn partial(
+        &mut self,
+        segment: u64,
+        speech: &SpeechSegment,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<PartialText>> {
+        if stopped() {
+            return Ok(None);
+        }
+        let mut growing = self.follow(segment);
+        let engine = &self.engine;
+        let ahead = engine.threads.run(|| growing.hear(engine, &speech.samples))?;
+        let settled = greedy(&growing.settled, &engine.vocabulary);
+        let stable = settled_words(&settled, growing.settled.frames(), engine);
+        let mut all = growing.settled.clone();
+        all.append(ahead);
+        let all = greedy(&all, &engine.vocabulary);
+        self.growing = Some(growing);
+        let text = |words: &[super::SpelledWord]| {
+            words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        let shown = PartialText {
+            stable: text(&settled.words[..stable]),
+            unstable: text(all.words.get(stable..).unwrap_or_default()),
+            language: self.engine.language().to_owned(),
+        };
+        Ok((!all.words.is_empty()).then_some(shown))
+    }
+
+    fn prepare(&mut self, _: u64, speech: &SpeechSegment) -> Result<Option<PartialText>> {
+        let text = self.recognise(speech)?;
+        let shown = self.unstable(&text);
+        self.prepared = Some((speech.span, text));
+        Ok(shown)
+    }
+
+    fn finish(&mut self, speech: &SpeechSegment) -> Result<FinalText> {
+        self.growing = None;
+        match self.prepared.take().filter(|(span, _)| *span == speech.span) {
+            Some((_, text)) => Ok(text),
+            None => self.recognise(speech),
+        }
+    }
+
+    fn reset(&mut self) {
+        self.growing = None;
+        self.prepared = None;
+    }
+}
+
+/// How many words cannot change any more: all but one that may go on.
+fn settled_words(settled: &Spelled, frames: usize, engine: &CtcEngine) -> usize {
+    /// Frames of silence after which a word has ended: 0.2 s.
+    const ENDED: usize = 10;
+    match settled.words.last() {
+        Some(last) if engine.vocabulary.delimiter().is_some() && last.frames.end + ENDED > frames => {
+            settled.words.len() - 1
+        }
+        _ => settled.words.len(),
+    }
+}

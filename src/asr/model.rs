@@ -1,0 +1,94 @@
+//! A model that recognises speech, of whichever kind.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::Recognizer;
+use super::ctc::{CtcEngine, CtcLiveRecognizer, CtcRecognizer};
+use super::engine::Engine;
+use super::live::{LiveRecognizer, SegmentRecognizer};
+use super::options::{LanguageChoice, Options};
+use super::recognizer::WhisperRecognizer;
+use crate::compute::{Precision, Threads};
+use crate::weights::{ModelFiles, ModelKind};
+use crate::{Error, Result};
+
+/// A model ready to recognise. Clones share it.
+#[derive(Clone)]
+pub enum Model {
+    /// Whisper: an encoder and a decoder of text.
+    Whisper(Arc<Engine>),
+    /// A network of the wav2vec 2.0 family with a CTC head.
+    Ctc(Arc<CtcEngine>),
+}
+
+/// What `config.json` says of the kind of network.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(default)]
+    model_type: String,
+}
+
+impl Model {
+    /// Loads a model's files, to multiply in `precision`, and to hear what `language` says where the model has a part for
+    /// each language.
+    ///
+    /// # Errors
+    /// One that names the file that is missing or wrong.
+    pub fn load(
+        files: &ModelFiles,
+        threads: Threads,
+        precision: Precision,
+        language: &LanguageChoice,
+    ) -> Result<Self> {
+        if files.kind == ModelKind::CTranslate2 || model_type(files)? == "whisper" {
+            return Ok(Self::Whisper(Arc::new(Engine::load(files, threads, precision)?)));
+        }
+        let language = match language {
+            LanguageChoice::Fixed(code) => Some(code.as_str()),
+            LanguageChoice::Detect | LanguageChoice::Among(_) => None,
+        };
+        Ok(Self::Ctc(Arc::new(CtcEngine::load(files, threads, precision, language)?)))
+    }
+
+    /// A recogniser of files by `options`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the options ask for what the model cannot do.
+    pub fn recognizer(&self, options: Options) -> Result<Box<dyn Recognizer>> {
+        Ok(match self {
+            Self::Whisper(engine) => Box::new(WhisperRecognizer::new(Arc::clone(engine), options)),
+            Self::Ctc(engine) => Box::new(CtcRecognizer::new(Arc::clone(engine), options)?),
+        })
+    }
+
+    /// A recogniser of a live stream by `options`, with its memory in place.
+    ///
+    /// # Errors
+    /// As [`recognizer`](Self::recognizer), and those of the network.
+    pub fn live_recognizer(&self, options: Options) -> Result<Box<dyn SegmentRecognizer>> {
+        Ok(match self {
+            Self::Whisper(engine) => {
+                let mut recognizer = LiveRecognizer::new(Arc::clone(engine), options)?;
+                recognizer.warm_up()?;
+                Box::new(recognizer)
+            }
+            Self::Ctc(engine) => {
+                let recognizer = CtcLiveRecognizer::new(Arc::clone(engine), &options, options.partials)?;
+                recognizer.warm_up()?;
+                Box::new(recognizer)
+            }
+        })
+    }
+}
+
+/// The `model_type` of a Hugging Face folder; Whisper's where it has no configuration, which its loader then tells of.
+fn model_type(files: &ModelFiles) -> Result<String> {
+    let Some(path) = &files.config else { return Ok("whisper".into()) };
+    let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let kind: Kind = serde_json::from_str(&json).map_err(|error| {
+        Error::model(path.display().to_string(), format!("is not a configuration: {error}"))
+    })?;
+    Ok(if kind.model_type.is_empty() { "whisper".into() } else { kind.model_type })
+}

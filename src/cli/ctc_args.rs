@@ -1,0 +1,52 @@
+//! What may be asked of models that spell letter by letter (CTC).
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::asr::Options;
+use crate::asr::ctc::Weights;
+
+/// Arguments for models of the wav2vec 2.0 family; Whisper takes none of them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CtcArgs {
+    /// For models that spell (wav2vec 2.0, XLS-R, MMS, HuBERT): choose words by this n-gram model, in ARPA format.
+    #[arg(long, value_name = "FILE", help_heading = "Recognition")]
+    pub lm: Option<PathBuf>,
+    /// How much the n-gram model counts [default: 0.5].
+    #[arg(long, value_name = "W", requires = "lm", value_parser = weight, help_heading = "Recognition")]
+    pub lm_weight: Option<f32>,
+    /// Added for each word, against the n-gram model's liking for few [default: 1.5].
+    #[arg(
+        long,
+        value_name = "W",
+        requires = "lm",
+        allow_hyphen_values = true,
+        value_parser = weight,
+        help_heading = "Recognition"
+    )]
+    pub word_bonus: Option<f32>,
+}
+
+impl CtcArgs {
+    /// `options` with what was asked for.
+    pub fn apply(&self, options: Options) -> Options {
+        let usual = Weights::default();
+        Options {
+            language_model: self.lm.clone(),
+            ctc_weights: Weights {
+                language_model: self.lm_weight.unwrap_or(usual.language_model),
+                insertion: self.word_bonus.unwrap_or(usual.insertion),
+                ..usual
+            },
+            ..options
+        }
+    }
+}
+
+fn weight(text: &str) -> Result<f32, String> {
+    match text.trim().parse::<f32>() {
+        Ok(number) if (-100.0..=100.0).contains(&number) => Ok(number),
+        _ => Err("not a number from -100 to 100".into()),
+    }
+}
