@@ -89,6 +89,49 @@ fn a_pull_brings_every_file_from_one_commit_and_a_second_one_brings_nothing() {
 }
 
 #[test]
+fn a_repository_of_the_hub_is_a_model_by_its_name() {
+    let weights_file = weights_file();
+    let served: [(&str, &[u8]); 5] = [
+        ("README.md", b"read me"),
+        ("config.json", b"{}"),
+        ("model.safetensors", &weights_file),
+        ("pytorch_model.bin", b"the same"),
+        ("vocab.json", b"{}"),
+    ];
+    let (hub, cache) = (FakeHub::serving(&served), tempfile::tempdir().unwrap());
+    let options = options(cache.path(), &hub.endpoint);
+    let files = weights::resolve("someone/voice", &options).unwrap();
+    assert_eq!(fs::read(&files.weights).unwrap(), weights_file);
+    assert_eq!(
+        leftovers(cache.path()),
+        ["awaaz.json", "config.json", "model.safetensors", "vocab.json"],
+        "one form of the weights and what describes them"
+    );
+    let asked = hub.log().len();
+    assert_eq!(weights::resolve("someone/voice", &options).unwrap(), files);
+    assert_eq!(hub.log().len(), asked, "what is there is not asked for");
+    // Another revision is another model.
+    weights::resolve("someone/voice@v2", &options).unwrap();
+    assert!(hub.log()[asked].path.starts_with("/api/models/someone/voice/revision/v2"));
+    for name in ["../voice", "someone/../voice", "someone/.hidden", "a/b/c", "someone/voice@", "nothing"] {
+        let error = weights::resolve(name, &options).unwrap_err().to_string();
+        assert!(error.contains("no such model or path"), "{name}: {error}");
+    }
+    let offline = PullOptions { network: Network::Forbidden, ..options };
+    let error = weights::resolve("someone/other", &offline).unwrap_err().to_string();
+    assert!(error.contains("offline"), "{error}");
+}
+
+#[test]
+fn a_repository_without_weights_is_named() {
+    let (hub, cache) = (FakeHub::serving(&[("config.json", b"{}")]), tempfile::tempdir().unwrap());
+    let options = options(cache.path(), &hub.endpoint);
+    let error = weights::resolve("someone/voice", &options).unwrap_err().to_string();
+    assert!(error.contains("someone/voice has no weights"), "{error}");
+    assert_eq!(leftovers(cache.path()), Vec::<String>::new());
+}
+
+#[test]
 fn the_token_goes_to_the_hub_and_not_to_where_it_redirects() {
     let (hub, cache) = (hub(), tempfile::tempdir().unwrap());
     let options = PullOptions { hub_token: Some("secret".into()), ..options(cache.path(), &hub.endpoint) };

@@ -41,7 +41,7 @@ enum ModelsCommand {
     },
     /// Fetch models that are not on this machine; replace damaged ones.
     Pull {
-        /// Names or aliases, as `list` shows them.
+        /// Names or aliases, as `list` shows them, or OWNER/NAME of the Hugging Face hub.
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
         /// Fail rather than use the network.
@@ -88,13 +88,13 @@ fn run_with(
             pull(&entries(registry, &names)?, &PullOptions { network, ..options }, out)
         }
         ModelsCommand::Verify { names } if names.is_empty() => {
-            let pulled: Vec<_> = registry.models.iter().filter(|e| weights::is_pulled(e, &options)).collect();
+            let pulled: Vec<_> = registry.models.iter().filter(|e| weights::is_pulled(e, &options)).cloned().collect();
             verify(&pulled, &options, out)
         }
         ModelsCommand::Verify { names } => verify(&entries(registry, &names)?, &options, out),
         ModelsCommand::Path { name } => {
-            let entry = registry.find(&name)?;
-            let files = weights::find(entry, &options).ok_or_else(|| {
+            let entry = entry(registry, &name)?;
+            let files = weights::find(&entry, &options).ok_or_else(|| {
                 Error::model(
                     &entry.name,
                     format!("not on this machine; `awaaz models pull {}` gets it", entry.name),
@@ -107,11 +107,17 @@ fn run_with(
 }
 
 /// The models of those names. Nothing is begun if one is unknown.
-fn entries<'a>(registry: &'a Registry, names: &[String]) -> Result<Vec<&'a Entry>> {
-    names.iter().map(|name| registry.find(name)).collect()
+fn entries(registry: &Registry, names: &[String]) -> Result<Vec<Entry>> {
+    names.iter().map(|name| entry(registry, name)).collect()
 }
 
-fn pull(entries: &[&Entry], options: &PullOptions, out: &mut impl Write) -> io::Result<ExitCode> {
+/// The model of that name: the registry's, or one of the hub.
+fn entry(registry: &Registry, name: &str) -> Result<Entry> {
+    let registered = registry.find(name).cloned();
+    registered.or_else(|unknown| Entry::of_repository(name).ok_or(unknown))
+}
+
+fn pull(entries: &[Entry], options: &PullOptions, out: &mut impl Write) -> io::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for entry in entries {
         match weights::pull(entry, options) {
@@ -125,7 +131,7 @@ fn pull(entries: &[&Entry], options: &PullOptions, out: &mut impl Write) -> io::
     Ok(code)
 }
 
-fn verify(entries: &[&Entry], options: &PullOptions, out: &mut impl Write) -> io::Result<ExitCode> {
+fn verify(entries: &[Entry], options: &PullOptions, out: &mut impl Write) -> io::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for entry in entries {
         let name = &entry.name;

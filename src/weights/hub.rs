@@ -20,6 +20,7 @@ use ureq::{Agent, Body};
 use super::cache::FileRecord;
 use super::copy::{CopyError, copy};
 use super::digest::Sha256;
+use super::hub_listing::Listing;
 use super::pull::{Failure, Fetched, PullEvent, PullOptions};
 use super::registry::{HubFile, HubSource};
 use crate::Error;
@@ -35,13 +36,18 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const REDIRECT_LIMIT: usize = 10;
 /// A file whose length the hub does not announce is a small one.
 const UNANNOUNCED_LIMIT: u64 = 64 * 1024 * 1024;
+/// A list of a repository's files is no longer than this.
+const LISTING_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Fills `staging` with the files of the source, verified.
 pub(super) fn fetch(source: &HubSource, staging: &Path, options: &PullOptions) -> Fetched {
     let client = Client::new(options);
-    let mut revision = source.revision.clone();
+    let (mut revision, files) = match source.files.as_slice() {
+        [] => client.model_files(source)?,
+        files => (source.revision.clone(), files.to_vec()),
+    };
     let mut records = Vec::new();
-    for file in &source.files {
+    for file in &files {
         let url = format!(
             "{}/{}/resolve/{}/{}",
             options.hub_endpoint.trim_end_matches('/'),
@@ -126,6 +132,40 @@ impl<'a> Client<'a> {
             .timeout_per_read(Some(SILENCE_LIMIT))
             .build();
         Self { agent: config.new_agent(), options, answered: Cell::new(false) }
+    }
+
+    /// The commit and the files of a model of which nothing but its repository is known.
+    fn model_files(&self, source: &HubSource) -> Result<(String, Vec<HubFile>), Failure> {
+        let listing = self.listing(&source.repository, &source.revision)?;
+        let files = listing
+            .model_files()
+            .map_err(|reason| Failure::Unavailable(format!("{} {reason}", source.repository)))?;
+        Ok((listing.sha, files))
+    }
+
+    /// Asks the hub what is in a repository.
+    fn listing(&self, repository: &str, revision: &str) -> Result<Listing, Failure> {
+        let url = format!(
+            "{}/api/models/{repository}/revision/{}?blobs=true",
+            self.options.hub_endpoint.trim_end_matches('/'),
+            revision.replace('/', "%2F"),
+        );
+        let mut attempt = 0;
+        let response = loop {
+            match self.request(Method::Get(0), &url) {
+                Ok((response, _)) => break response,
+                Err(Setback::Final(failure)) => return Err(failure),
+                Err(Setback::Passing(reason)) => {
+                    attempt += 1;
+                    self.wait(attempt, reason)?;
+                }
+            }
+        };
+        let mut json = Vec::new();
+        let mut body = response.into_body().into_reader().take(LISTING_LIMIT);
+        body.read_to_end(&mut json).map_err(|e| Failure::Unavailable(format!("{url}: {e}")))?;
+        serde_json::from_slice(&json)
+            .map_err(|e| Failure::Unavailable(format!("{url}: is no list of a repository's files: {e}")))
     }
 
     /// Asks the hub about a file.

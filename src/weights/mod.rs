@@ -15,6 +15,8 @@ mod digest;
 mod files;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "hub")]
+mod hub_listing;
 mod package;
 mod pull;
 mod registry;

@@ -148,21 +148,22 @@ impl PullOptions {
     }
 }
 
-/// The files of a model: a name or alias of the built-in registry, pulled where it is not on this
-/// machine yet, or the path of a folder or a weights file.
+/// The files of a model: a name or alias of the built-in registry or `OWNER/NAME` of the hub, pulled where it is not on
+/// this machine yet, or the path of a folder or a weights file.
 ///
 /// A registry name wins over a folder of the same name; write `./base` for the folder.
 ///
 /// # Errors
 /// [`Error::Model`] if there is no such model; [`Error::Pull`] if it could not be fetched.
 pub fn resolve(name_or_path: &str, options: &PullOptions) -> Result<ModelFiles> {
-    match Registry::builtin().find(name_or_path) {
-        Ok(entry) => match find(entry, options) {
-            Some(files) => Ok(files),
-            None => pull(entry, options),
-        },
-        Err(_) if Path::new(name_or_path).exists() => ModelFiles::at(Path::new(name_or_path)),
-        Err(unknown) => Err(unknown),
+    let registered = Registry::builtin().find(name_or_path);
+    if registered.is_err() && Path::new(name_or_path).exists() {
+        return ModelFiles::at(Path::new(name_or_path));
+    }
+    let entry = registered.cloned().or_else(|unknown| Entry::of_repository(name_or_path).ok_or(unknown))?;
+    match find(&entry, options) {
+        Some(files) => Ok(files),
+        None => pull(&entry, options),
     }
 }
 

@@ -68,7 +68,7 @@ pub struct HubSource {
     pub revision: String,
     /// About how much there is to download.
     pub download_megabytes: u32,
-    /// The files wanted.
+    /// The files wanted; none are those that make up a model, as the hub lists them.
     #[serde(rename = "file")]
     pub files: Vec<HubFile>,
 }
@@ -156,7 +156,7 @@ impl Registry {
             .find(|entry| entry.name == name || entry.aliases.iter().any(|a| a == name))
             .ok_or_else(|| {
                 let names: Vec<_> = self.models.iter().map(|entry| entry.name.as_str()).collect();
-                Error::model(name, format!("no such model or path; the models are {}", names.join(", ")))
+                Error::model(name, format!("no such model or path; the models are {}, and OWNER/NAME of the Hugging Face hub", names.join(", ")))
             })
     }
 }
@@ -170,6 +170,33 @@ fn is_plain(name: &str) -> bool {
 }
 
 impl Entry {
+    /// A model that is not in the registry: `OWNER/NAME` or `OWNER/NAME@REVISION` of the hub. None where `name` has
+    /// another form.
+    pub fn of_repository(name: &str) -> Option<Self> {
+        let (repository, revision) = name.split_once('@').unwrap_or((name, "main"));
+        let (owner, model) = repository.split_once('/')?;
+        let is_word = |word: &str| {
+            let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            word.chars().all(allowed) && word.starts_with(|c: char| c.is_ascii_alphanumeric())
+        };
+        if ![owner, model, revision].into_iter().all(is_word) {
+            return None;
+        }
+        let hub = HubSource {
+            repository: repository.to_owned(),
+            revision: revision.to_owned(),
+            download_megabytes: 0,
+            files: Vec::new(),
+        };
+        Some(Self {
+            name: name.replace('/', "--"),
+            aliases: vec![name.to_owned()],
+            task: Task::Transcribe,
+            licence: "unknown".into(),
+            sources: vec![Source::Hub(hub)],
+        })
+    }
+
     /// About how much is downloaded from the first source.
     pub fn download_megabytes(&self) -> u32 {
         self.sources.first().map_or(0, |source| match source {

@@ -128,6 +128,9 @@ fn answer(stream: &TcpStream, state: &Mutex<State>, content_network: &str) -> st
     let Some(request) = read_request(stream) else { return Ok(()) };
     let mut state = state.lock().unwrap();
     state.log.push(request.clone());
+    if request.path.starts_with("/api/models/") {
+        return reply(stream, 200, &[], listing(&state.files).as_bytes());
+    }
     let name = request.path.rsplit('/').next().unwrap_or_default();
     let Some(bytes) = state.files.get(name).cloned() else { return reply(stream, 404, &[], &[]) };
     let is_content = request.path.starts_with("/content/");
@@ -170,6 +173,13 @@ fn answer(stream: &TcpStream, state: &Mutex<State>, content_network: &str) -> st
         Some(Fault::IgnoreRange) | None => {}
     }
     reply(stream, if start.is_some() { 206 } else { 200 }, &headers, &rest)
+}
+
+/// What the hub says of a repository, in part.
+fn listing(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let sibling = |(name, bytes): (&String, &Vec<u8>)| format!(r#"{{"rfilename": "{name}", "size": {}}}"#, bytes.len());
+    let siblings: Vec<String> = files.iter().map(sibling).collect();
+    format!(r#"{{"id": "owner/name", "sha": "{COMMIT}", "siblings": [{}]}}"#, siblings.join(", "))
 }
 
 fn reply(
