@@ -184,7 +184,7 @@ fn a_stream_that_hears_all_equals_the_whole() {
 
 #[test]
 fn blocks_do_not_change_a_stream() {
-    let options = StreamOptions { left: 20, chunk: 10, look_ahead: 5, standardise: Standardise::Running };
+    let options = StreamOptions { left: 20, chunk: 10, look_ahead: 5, standardise: Standardise::Yes };
     for name in ["xls-r", "wav2vec2-base", "wavlm-base"] {
         let network = Wav2Vec2::load(&checkpoint(name), config(name), Precision::F32).unwrap();
         let sound = long_sound();
@@ -200,7 +200,7 @@ fn blocks_do_not_change_a_stream() {
 #[test]
 fn a_stream_begins_anew_after_its_end() {
     let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), Precision::F32).unwrap();
-    let options = StreamOptions { left: 20, chunk: 10, look_ahead: 5, standardise: Standardise::Running };
+    let options = StreamOptions { left: 20, chunk: 10, look_ahead: 5, standardise: Standardise::Yes };
     let mut stream = Wav2Vec2Stream::new(&network, options);
     let mut hear = |sound: &[f32]| {
         let mut states = Vec::new();

@@ -9,6 +9,7 @@
 mod chunk;
 pub mod ctc;
 mod engine;
+pub mod identify;
 mod job;
 mod language;
 pub mod languages;

@@ -84,7 +84,7 @@ impl Model {
 }
 
 /// The `model_type` of a Hugging Face folder; Whisper's where it has no configuration, which its loader then tells of.
-fn model_type(files: &ModelFiles) -> Result<String> {
+pub(super) fn model_type(files: &ModelFiles) -> Result<String> {
     let Some(path) = &files.config else { return Ok("whisper".into()) };
     let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     let kind: Kind = serde_json::from_str(&json).map_err(|error| {

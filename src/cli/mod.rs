@@ -9,6 +9,7 @@ mod ctc_args;
 pub mod devices;
 pub mod input_args;
 pub mod inputs;
+pub mod language;
 #[cfg(feature = "mic")]
 pub mod listen;
 pub mod model_args;
@@ -42,6 +43,7 @@ pub struct Cli {
 enum Command {
     Transcribe(Box<TranscribeArgs>),
     Moderate(Box<moderate::ModerateArgs>),
+    Language(Box<language::LanguageArgs>),
     Replay(replay::ReplayArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
@@ -117,6 +119,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Transcribe(args) => transcribe(&args).map(ExitCode::from),
         Command::Moderate(args) => moderate::run(&args).map(ExitCode::from),
+        Command::Language(args) => language::run(&args).map(ExitCode::from),
         Command::Replay(args) => replay::run(&args).map(ExitCode::from),
         Command::Bench(args) => bench::run(&args).map(ExitCode::from),
         Command::Models(args) => models::run(args),

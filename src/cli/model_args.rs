@@ -1,10 +1,12 @@
 //! Which model to use, and how.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use clap::Args;
 
 use crate::Result;
+use crate::asr::identify::{LanguageIdentifier, load_identifier};
 use crate::asr::{LanguageChoice, Model};
 use crate::cli::models::pull_listener;
 use crate::cli::stop::Stop;
@@ -67,6 +69,25 @@ impl ModelArgs {
         talk: Talk,
         stop: &Stop,
     ) -> Result<Model> {
+        let files = resolve(&self.model, &self.pull_options(talk, stop)?)?;
+        Model::load(&files, Threads::new(self.threads())?, precision, language)
+    }
+
+    /// As [`load`](Self::load), for a model that says which language is spoken.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_identifier(
+        &self,
+        precision: Precision,
+        talk: Talk,
+        stop: &Stop,
+    ) -> Result<Arc<dyn LanguageIdentifier>> {
+        let files = resolve(&self.model, &self.pull_options(talk, stop)?)?;
+        load_identifier(&files, Threads::new(self.threads())?, precision)
+    }
+
+    fn pull_options(&self, talk: Talk, stop: &Stop) -> Result<PullOptions> {
         let mut options = PullOptions::from_env()?;
         options.stop = stop.flag();
         if self.offline {
@@ -75,8 +96,7 @@ impl ModelArgs {
         if talk == Talk::Stderr {
             options.listener = pull_listener();
         }
-        let files = resolve(&self.model, &options)?;
-        Model::load(&files, Threads::new(self.threads())?, precision, language)
+        Ok(options)
     }
 }
 

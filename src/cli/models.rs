@@ -88,7 +88,8 @@ fn run_with(
             pull(&entries(registry, &names)?, &PullOptions { network, ..options }, out)
         }
         ModelsCommand::Verify { names } if names.is_empty() => {
-            let pulled: Vec<_> = registry.models.iter().filter(|e| weights::is_pulled(e, &options)).cloned().collect();
+            let pulled: Vec<_> =
+                registry.models.iter().filter(|e| weights::is_pulled(e, &options)).cloned().collect();
             verify(&pulled, &options, out)
         }
         ModelsCommand::Verify { names } => verify(&entries(registry, &names)?, &options, out),

@@ -59,7 +59,9 @@ impl Listing {
         };
         let extension = if weights.contains("safetensors") { ".safetensors" } else { ".bin" };
         let is_shard = |name: &str| {
-            shards.is_some_and(|start| name.starts_with(start) && name.ends_with(extension) && !name.contains('/'))
+            shards.is_some_and(|start| {
+                name.starts_with(start) && name.ends_with(extension) && !name.contains('/')
+            })
         };
         let named = SIDE_FILES.iter().chain([weights]).filter_map(|name| self.file(name));
         let shards = self.siblings.iter().filter(|sibling| is_shard(&sibling.rfilename)).map(Sibling::file);
@@ -70,7 +72,6 @@ impl Listing {
     pub fn file(&self, name: &str) -> Option<HubFile> {
         self.siblings.iter().find(|sibling| sibling.rfilename == name).map(Sibling::file)
     }
-
 }
 
 impl Sibling {
@@ -97,16 +98,30 @@ mod tests {
     fn one_form_of_the_weights_is_taken_and_what_describes_them() {
         let cases: [(&[&str], &str); 5] = [
             (
-                &["README.md", "config.json", "flax_model.msgpack", "model.safetensors", "pytorch_model.bin", "vocab.json"],
+                &[
+                    "README.md",
+                    "config.json",
+                    "flax_model.msgpack",
+                    "model.safetensors",
+                    "pytorch_model.bin",
+                    "vocab.json",
+                ],
                 "config.json vocab.json model.safetensors",
             ),
             (&["config.json", "pytorch_model.bin", "tf_model.h5"], "config.json pytorch_model.bin"),
             (
-                &["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"],
+                &[
+                    "model-00001-of-00002.safetensors",
+                    "model-00002-of-00002.safetensors",
+                    "model.safetensors.index.json",
+                ],
                 "model.safetensors.index.json model-00001-of-00002.safetensors model-00002-of-00002.safetensors",
             ),
             (&["model.bin", "vocabulary.txt", "tokenizer.json"], "tokenizer.json vocabulary.txt model.bin"),
-            (&["config.json", "onnx/model.onnx"], "has no weights; looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json, model.bin"),
+            (
+                &["config.json", "onnx/model.onnx"],
+                "has no weights; looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json, model.bin",
+            ),
         ];
         for (files, expected) in cases {
             assert_eq!(chosen(files), expected);

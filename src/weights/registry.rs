@@ -156,7 +156,13 @@ impl Registry {
             .find(|entry| entry.name == name || entry.aliases.iter().any(|a| a == name))
             .ok_or_else(|| {
                 let names: Vec<_> = self.models.iter().map(|entry| entry.name.as_str()).collect();
-                Error::model(name, format!("no such model or path; the models are {}, and OWNER/NAME of the Hugging Face hub", names.join(", ")))
+                Error::model(
+                    name,
+                    format!(
+                        "no such model or path; the models are {}, and OWNER/NAME of the Hugging Face hub",
+                        names.join(", ")
+                    ),
+                )
             })
     }
 }

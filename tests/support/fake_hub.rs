@@ -177,7 +177,8 @@ fn answer(stream: &TcpStream, state: &Mutex<State>, content_network: &str) -> st
 
 /// What the hub says of a repository, in part.
 fn listing(files: &BTreeMap<String, Vec<u8>>) -> String {
-    let sibling = |(name, bytes): (&String, &Vec<u8>)| format!(r#"{{"rfilename": "{name}", "size": {}}}"#, bytes.len());
+    let sibling =
+        |(name, bytes): (&String, &Vec<u8>)| format!(r#"{{"rfilename": "{name}", "size": {}}}"#, bytes.len());
     let siblings: Vec<String> = files.iter().map(sibling).collect();
     format!(r#"{{"id": "owner/name", "sha": "{COMMIT}", "siblings": [{}]}}"#, siblings.join(", "))
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{LogProbabilities, Units, Vocabulary};
 use crate::compute::{Precision, Threads};
-use crate::models::wav2vec2::{Config, Standardise, Wav2Vec2ForCtc, normalise};
+use crate::models::wav2vec2::{Config, Standardise, Wav2Vec2ForCtc};
 use crate::weights::{Checkpoint, ModelFiles};
 use crate::{Error, Result};
 
@@ -18,17 +18,6 @@ pub struct CtcEngine {
     pub(super) threads: Threads,
     pub(super) standardise: Standardise,
     language: String,
-}
-
-/// What is of use in `preprocessor_config.json`.
-#[derive(Deserialize)]
-struct FeatureExtractor {
-    #[serde(default = "yes")]
-    do_normalize: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// What is of use in `tokenizer_config.json`.
@@ -61,7 +50,6 @@ impl CtcEngine {
         let config = Config::read(files.config.as_deref().ok_or_else(|| missing("config.json"))?)?;
         let tokenizer: TokenizerConfig =
             side_file(&files.folder.join("tokenizer_config.json"))?.unwrap_or_default();
-        let extractor: Option<FeatureExtractor> = side_file(&files.folder.join("preprocessor_config.json"))?;
         let vocab_json = files.folder.join("vocab.json");
         if !vocab_json.is_file() {
             return Err(missing("vocab.json"));
@@ -75,10 +63,7 @@ impl CtcEngine {
             network,
             vocabulary: vocabulary.of(if spells_phones { Units::Phones } else { Units::Letters }),
             threads,
-            standardise: match extractor.is_none_or(|extractor| extractor.do_normalize) {
-                true => Standardise::Running,
-                false => Standardise::No,
-            },
+            standardise: Standardise::read(&files.folder)?,
             language: target.unwrap_or_default().to_owned(),
         })
     }
@@ -100,17 +85,7 @@ impl CtcEngine {
     /// Those of the network.
     pub fn listen(&self, sounds: &[&[f32]]) -> Result<Vec<LogProbabilities>> {
         let field = self.network.encoder.config.field();
-        let ready: Vec<Vec<f32>> = sounds
-            .iter()
-            .map(|sound| {
-                let mut sound = match self.standardise {
-                    Standardise::Running => normalise(sound),
-                    Standardise::No => sound.to_vec(),
-                };
-                sound.resize(sound.len().max(field), 0.0);
-                sound
-            })
-            .collect();
+        let ready: Vec<Vec<f32>> = sounds.iter().map(|sound| self.standardise.apply(sound, field)).collect();
         let ready: Vec<&[f32]> = ready.iter().map(Vec::as_slice).collect();
         let logits = self.threads.run(|| self.network.logits(&ready))?;
         logits.iter().map(|logits| Ok(LogProbabilities::new(values(logits)?, logits.dims()[1]))).collect()

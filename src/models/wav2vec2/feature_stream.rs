@@ -3,20 +3,12 @@
 use candle_core::{Device, Tensor};
 
 use super::features::{ConvLayer, FeatureEncoder};
+use super::standardise::{Standardise, VARIANCE_EPS};
 use crate::Result;
 
 /// Samples that are worked on at once: 0.1 s. What a stream gives does not depend on how sound is cut into blocks, since
 /// running means are taken at multiples of this.
 const STEP: usize = 1600;
-
-/// Whether sound is brought to mean 0 and variance 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standardise {
-    /// Yes, by the mean and variance of all that was heard so far.
-    Running,
-    /// No.
-    No,
-}
 
 /// The state of the convolutions between one block of sound and the next.
 ///
@@ -92,9 +84,9 @@ impl FeatureStream {
     }
 
     fn step(&mut self, encoder: &FeatureEncoder, mut x: Vec<f32>, out: &mut Vec<f32>) -> Result<()> {
-        if self.standardise == Standardise::Running {
+        if self.standardise == Standardise::Yes {
             x.iter().for_each(|&x| self.sound.add(x));
-            let (mean, scale) = self.sound.standard(super::VARIANCE_EPS);
+            let (mean, scale) = self.sound.standard(VARIANCE_EPS);
             x.iter_mut().for_each(|x| *x = (*x - mean) * scale);
         }
         for (layer, state) in encoder.layers.iter().zip(&mut self.layers) {

@@ -11,11 +11,12 @@ mod config;
 mod feature_stream;
 mod features;
 mod positions;
+mod standardise;
 mod stream;
 mod transformer;
 
 pub use config::{Config, ConvNorm, Family};
-pub use feature_stream::Standardise;
+pub use standardise::{Standardise, normalise};
 pub use stream::{StreamChunk, StreamOptions, Wav2Vec2Stream};
 
 use std::ops::ControlFlow;
@@ -29,9 +30,6 @@ use crate::{Error, Result};
 
 use features::{FeatureEncoder, FeatureProjection};
 use transformer::Transformer;
-
-/// What transformers adds to the variance of a sound.
-const VARIANCE_EPS: f64 = 1e-7;
 
 /// A network without a head.
 pub struct Wav2Vec2 {
@@ -165,15 +163,6 @@ fn parts(all: &Tensor, lengths: &[usize]) -> Result<Vec<Tensor>> {
     lengths.iter().map(part).collect()
 }
 
-/// Samples with mean 0 and variance 1, as networks with `do_normalize` in their feature extractor's settings were trained.
-pub fn normalise(samples: &[f32]) -> Vec<f32> {
-    let count = samples.len().max(1) as f64;
-    let mean = samples.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
-    let variance = samples.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
-    let scale = (variance + VARIANCE_EPS).sqrt().recip();
-    samples.iter().map(|&x| ((f64::from(x) - mean) * scale) as f32).collect()
-}
-
 /// A network with a linear layer that gives each frame's logits of the vocabulary, for CTC.
 pub struct Wav2Vec2ForCtc {
     /// The network below.
@@ -247,6 +236,11 @@ impl Wav2Vec2ForSequenceClassification {
             projector,
             classifier,
         })
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classifier.outputs()
     }
 
     /// Logits of the labels, in the order of `id2label`.

@@ -3,7 +3,8 @@
 use candle_core::{Device, Tensor};
 
 use super::Wav2Vec2;
-use super::feature_stream::{FeatureStream, Standardise};
+use super::feature_stream::FeatureStream;
+use super::standardise::Standardise;
 use crate::Result;
 
 /// How much a chunk hears, in frames of the network (20 ms for all that is published).
