@@ -145,6 +145,9 @@ pub struct StreamStart {
     /// What was added for each word; none is what is usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word_bonus: Option<f32>,
+    /// The model that found the language of each segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
     /// Probability from which a frame is speech.
     pub vad_threshold: f32,
     /// Seconds of silence that end a segment.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::Recognizer;
 use super::ctc::{CtcEngine, CtcLiveRecognizer, CtcRecognizer};
 use super::engine::Engine;
+use super::identify::LanguageIdentifier;
 use super::live::{LiveRecognizer, SegmentRecognizer};
 use super::options::{LanguageChoice, Options};
 use super::recognizer::WhisperRecognizer;
@@ -32,24 +33,34 @@ struct Kind {
 
 impl Model {
     /// Loads a model's files, to multiply in `precision`, and to hear what `language` says where the model has a part for
-    /// each language.
+    /// each language. `identifier` finds the language of what is spoken, for models that do not.
     ///
     /// # Errors
-    /// One that names the file that is missing or wrong.
+    /// One that names the file that is missing or wrong; [`Error::Setting`] for an `identifier` that is of no use.
     pub fn load(
         files: &ModelFiles,
         threads: Threads,
         precision: Precision,
         language: &LanguageChoice,
+        identifier: Option<Arc<dyn LanguageIdentifier>>,
     ) -> Result<Self> {
         if files.kind == ModelKind::CTranslate2 || model_type(files)? == "whisper" {
+            if identifier.is_some() {
+                return Err(Error::Setting(
+                    "Whisper finds languages itself; leave out the model for it".into(),
+                ));
+            }
             return Ok(Self::Whisper(Arc::new(Engine::load(files, threads, precision)?)));
         }
         let language = match language {
             LanguageChoice::Fixed(code) => Some(code.as_str()),
             LanguageChoice::Detect | LanguageChoice::Among(_) => None,
         };
-        Ok(Self::Ctc(Arc::new(CtcEngine::load(files, threads, precision, language)?)))
+        let engine = CtcEngine::load(files, threads, precision, language)?;
+        Ok(Self::Ctc(Arc::new(match identifier {
+            Some(identifier) => engine.with_identifier(identifier),
+            None => engine,
+        })))
     }
 
     /// A recogniser of files by `options`.

@@ -1,11 +1,17 @@
 //! What may be asked of models that spell letter by letter (CTC).
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
+use super::model_args::{ModelArgs, Talk};
+use super::stop::Stop;
+use crate::Result;
 use crate::asr::Options;
 use crate::asr::ctc::Weights;
+use crate::asr::identify::LanguageIdentifier;
+use crate::compute::Precision;
 
 /// Arguments for models of the wav2vec 2.0 family; Whisper takes none of them.
 #[derive(Debug, Clone, Default, Args)]
@@ -26,9 +32,27 @@ pub struct CtcArgs {
         help_heading = "Recognition"
     )]
     pub word_bonus: Option<f32>,
+    /// For models that spell: find the language of each segment by this model (see `awaaz language`).
+    #[arg(long, value_name = "NAME|PATH", conflicts_with = "language", help_heading = "Recognition")]
+    pub identify: Option<String>,
 }
 
 impl CtcArgs {
+    /// A model that finds languages, loaded with the settings of `model`; none where none was asked for.
+    ///
+    /// # Errors
+    /// Those of [`ModelArgs::load_identifier`].
+    pub fn load_identifier(
+        &self,
+        model: &ModelArgs,
+        talk: Talk,
+        stop: &Stop,
+    ) -> Result<Option<Arc<dyn LanguageIdentifier>>> {
+        let Some(name) = &self.identify else { return Ok(None) };
+        let model = model.for_model(name);
+        model.load_identifier(model.precision_or(Precision::F32), talk, stop).map(Some)
+    }
+
     /// `options` with what was asked for.
     pub fn apply(&self, options: Options) -> Options {
         let usual = Weights::default();

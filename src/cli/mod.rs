@@ -4,7 +4,7 @@
 //! error. [`Exit`] lists the exit codes.
 
 pub mod bench;
-mod ctc_args;
+pub mod ctc_args;
 #[cfg(feature = "mic")]
 pub mod devices;
 pub mod input_args;

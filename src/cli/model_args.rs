@@ -8,6 +8,7 @@ use clap::Args;
 use crate::Result;
 use crate::asr::identify::{LanguageIdentifier, load_identifier};
 use crate::asr::{LanguageChoice, Model};
+use crate::cli::ctc_args::CtcArgs;
 use crate::cli::models::pull_listener;
 use crate::cli::stop::Stop;
 use crate::compute::{Precision, Threads};
@@ -46,6 +47,11 @@ impl ModelArgs {
         Self { model: model.into(), precision: Some(precision), threads: None, offline: false }
     }
 
+    /// The same settings for another model.
+    pub fn for_model(&self, model: &str) -> Self {
+        Self { model: model.to_owned(), ..self.clone() }
+    }
+
     /// Threads of the layers, at least one.
     pub fn threads(&self) -> usize {
         self.threads.map_or_else(cores, NonZeroUsize::get)
@@ -57,7 +63,7 @@ impl ModelArgs {
     }
 
     /// Finds the model, pulling it first where that is needed and allowed, and loads it to multiply in `precision` and to
-    /// hear `language`.
+    /// hear `language`; with the model that finds languages, if `ctc` names one.
     ///
     /// # Errors
     /// Those of finding, reading and checking the model; [`Error::Interrupted`](crate::Error::Interrupted) where `stop`
@@ -66,11 +72,13 @@ impl ModelArgs {
         &self,
         precision: Precision,
         language: &LanguageChoice,
+        ctc: &CtcArgs,
         talk: Talk,
         stop: &Stop,
     ) -> Result<Model> {
         let files = resolve(&self.model, &self.pull_options(talk, stop)?)?;
-        Model::load(&files, Threads::new(self.threads())?, precision, language)
+        let identifier = ctc.load_identifier(self, talk, stop)?;
+        Model::load(&files, Threads::new(self.threads())?, precision, language, identifier)
     }
 
     /// As [`load`](Self::load), for a model that says which language is spoken.

@@ -1,11 +1,13 @@
 //! A network with a CTC head, its vocabulary and its threads.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::Tensor;
 use serde::Deserialize;
 
 use super::{LogProbabilities, Units, Vocabulary};
+use crate::asr::identify::LanguageIdentifier;
 use crate::compute::{Precision, Threads};
 use crate::models::wav2vec2::{Config, Standardise, Wav2Vec2ForCtc};
 use crate::weights::{Checkpoint, ModelFiles};
@@ -18,6 +20,7 @@ pub struct CtcEngine {
     pub(super) threads: Threads,
     pub(super) standardise: Standardise,
     language: String,
+    identifier: Option<Arc<dyn LanguageIdentifier>>,
 }
 
 /// What is of use in `tokenizer_config.json`.
@@ -65,7 +68,13 @@ impl CtcEngine {
             threads,
             standardise: Standardise::read(&files.folder)?,
             language: target.unwrap_or_default().to_owned(),
+            identifier: None,
         })
+    }
+
+    /// The same with a model that says which language is spoken, where nobody has said.
+    pub fn with_identifier(self, identifier: Arc<dyn LanguageIdentifier>) -> Self {
+        Self { identifier: Some(identifier), ..self }
     }
 
     /// The tokens.
@@ -76,6 +85,19 @@ impl CtcEngine {
     /// Code of the language; empty where nobody has said.
     pub fn language(&self) -> &str {
         &self.language
+    }
+
+    /// Code of the language that `samples` are in; empty where nobody knows.
+    ///
+    /// # Errors
+    /// Those of the model that finds it.
+    pub fn language_of(&self, samples: &[f32]) -> Result<String> {
+        match &self.identifier {
+            Some(identifier) if self.language.is_empty() => {
+                Ok(identifier.identify(samples)?.into_iter().next().map_or(String::new(), |found| found.code))
+            }
+            _ => Ok(self.language.clone()),
+        }
     }
 
     /// Log-probabilities of the tokens in each of `sounds`, 16 kHz samples. What is shorter than a frame counts as

@@ -99,11 +99,11 @@ impl CtcLiveRecognizer {
     fn recognise(&self, speech: &SpeechSegment) -> Result<FinalText> {
         let mut heard = self.engine.listen(&[&speech.samples])?;
         let spelled = self.search.spell(&heard.remove(0), &self.engine.vocabulary);
-        let segment = segment(&spelled, speech.span, &self.engine);
-        Ok(match segment.text.is_empty() {
-            true => FinalText::default(),
-            false => FinalText::from(segment),
-        })
+        if spelled.words.is_empty() {
+            return Ok(FinalText::default());
+        }
+        let language = self.engine.language_of(&speech.samples)?;
+        Ok(FinalText::from(segment(&spelled, speech.span, &language, self.engine.hop())))
     }
 
     /// A text of which all is in doubt.

@@ -59,10 +59,10 @@ impl CtcRecognizer {
         let sounds: Vec<&[f32]> = chunks.iter().map(|chunk| chunk.samples.as_slice()).collect();
         let heard = self.engine.listen(&sounds)?;
         let decode = |(chunk, heard): (&Chunk, &LogProbabilities)| self.decode(chunk, heard);
-        Ok(self.engine.threads.run(|| chunks.par_iter().zip(&heard).map(decode).collect()))
+        self.engine.threads.run(|| chunks.par_iter().zip(&heard).map(decode).collect())
     }
 
-    fn decode(&self, chunk: &Chunk, heard: &LogProbabilities) -> Decoded {
+    fn decode(&self, chunk: &Chunk, heard: &LogProbabilities) -> Result<Decoded> {
         let frames = match self.options.chunking {
             Chunking::Windows if chunk.samples.len() == MAX_CHUNK => frames_to_a_pause(heard, &self.engine),
             _ => heard.frames(),
@@ -74,15 +74,20 @@ impl CtcRecognizer {
         };
         let consumed = if whole { chunk.samples.len() } else { frames * self.engine.hop() };
         let span = Span::new(chunk.span.start, chunk.span.start + consumed as u64);
+        // Where nothing is said there is no language to find.
+        let language = match spelled.words.is_empty() {
+            true => String::new(),
+            false => self.engine.language_of(&chunk.samples)?,
+        };
         let mut found = match self.options.sentences {
-            true => segments(&spelled, span, &self.engine),
-            false => vec![segment(&spelled, span, &self.engine)],
+            true => segments(&spelled, span, &language, self.engine.hop()),
+            false => vec![segment(&spelled, span, &language, self.engine.hop())],
         };
         found.retain(|segment| !segment.text.is_empty());
         if !self.options.word_times {
             found.iter_mut().for_each(|segment| segment.words.clear());
         }
-        Decoded { span: chunk.span, segments: found, consumed, text: Vec::new() }
+        Ok(Decoded { span: chunk.span, segments: found, consumed, text: Vec::new() })
     }
 
     /// Hands what is heard of `source` to `observer`, and returns it.

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::engine::CtcEngine;
 use super::spelling::{Spelled, SpelledWord};
 use crate::asr::languages::has_spaces;
 use crate::asr::transcript::{Segment, Word};
@@ -13,9 +12,9 @@ const PAUSE: u64 = 8_000;
 /// Samples of the longest segment before any word may end it: 15 s.
 const LONGEST: u64 = 240_000;
 
-/// What was spelled in the sound at `span`, cut where nobody speaks for a while.
-pub fn segments(spelled: &Spelled, span: Span, engine: &CtcEngine) -> Vec<Segment> {
-    let words = words(spelled, span, engine);
+/// What was spelled in the sound at `span`, which is in `language`, cut where nobody speaks for a while.
+pub fn segments(spelled: &Spelled, span: Span, language: &str, hop: usize) -> Vec<Segment> {
+    let words = words(spelled, span, language, hop);
     let mut found = Vec::new();
     let mut start = 0;
     for end in 1..=words.len() {
@@ -25,7 +24,7 @@ pub fn segments(spelled: &Spelled, span: Span, engine: &CtcEngine) -> Vec<Segmen
             || words[end].span.end - words[start].span.start > LONGEST
         {
             let span = Span::new(words[start].span.start, words[end - 1].span.end);
-            found.push(of_words(&words, start..end, span, spelled, engine));
+            found.push(of_words(&words, start..end, span, spelled, language));
             start = end;
         }
     }
@@ -33,12 +32,12 @@ pub fn segments(spelled: &Spelled, span: Span, engine: &CtcEngine) -> Vec<Segmen
 }
 
 /// What was spelled in the sound at `span`, as one segment.
-pub fn segment(spelled: &Spelled, span: Span, engine: &CtcEngine) -> Segment {
-    let words = words(spelled, span, engine);
-    of_words(&words, 0..words.len(), span, spelled, engine)
+pub fn segment(spelled: &Spelled, span: Span, language: &str, hop: usize) -> Segment {
+    let words = words(spelled, span, language, hop);
+    of_words(&words, 0..words.len(), span, spelled, language)
 }
 
-fn of_words(all: &[Word], range: Range<usize>, span: Span, spelled: &Spelled, engine: &CtcEngine) -> Segment {
+fn of_words(all: &[Word], range: Range<usize>, span: Span, spelled: &Spelled, language: &str) -> Segment {
     let words = all[range.clone()].to_vec();
     let frames = match spelled.words.get(range.clone()) {
         Some([first, .., last]) => first.frames.start..last.frames.end,
@@ -51,7 +50,7 @@ fn of_words(all: &[Word], range: Range<usize>, span: Span, spelled: &Spelled, en
     Segment {
         span,
         text: text.trim().to_owned(),
-        language: engine.language().to_owned(),
+        language: language.to_owned(),
         tokens: tokens.iter().map(|token| token.token).collect(),
         words,
         temperature: 0.0,
@@ -61,11 +60,10 @@ fn of_words(all: &[Word], range: Range<usize>, span: Span, spelled: &Spelled, en
     }
 }
 
-fn words(spelled: &Spelled, span: Span, engine: &CtcEngine) -> Vec<Word> {
-    let hop = engine.hop() as u64;
-    let space = if has_spaces(engine.language()) { " " } else { "" };
+fn words(spelled: &Spelled, span: Span, language: &str, hop: usize) -> Vec<Word> {
+    let space = if has_spaces(language) { " " } else { "" };
     let word = |word: &SpelledWord| {
-        let at = |frame: usize| (span.start + frame as u64 * hop).min(span.end);
+        let at = |frame: usize| (span.start + (frame * hop) as u64).min(span.end);
         Word {
             text: format!("{space}{}", word.text),
             span: Span::new(at(word.frames.start), at(word.frames.end)),

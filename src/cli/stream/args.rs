@@ -60,7 +60,7 @@ pub struct HearArgs {
     )]
     hotwords: String,
     #[command(flatten)]
-    ctc: CtcArgs,
+    pub(super) ctc: CtcArgs,
     /// Probability from which a sound is taken for speech.
     #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = unit_interval, help_heading = "Segments")]
     vad_threshold: f32,
@@ -203,6 +203,7 @@ impl HearArgs {
             language_model: self.ctc.lm.as_ref().map(|path| path.display().to_string()),
             lm_weight: self.ctc.lm_weight,
             word_bonus: self.ctc.word_bonus,
+            identifier: self.ctc.identify.clone(),
             vad_threshold: self.vad_threshold,
             min_silence: self.min_silence.as_secs_f64(),
             max_segment: self.max_segment.as_secs_f64(),
@@ -224,6 +225,7 @@ impl HearArgs {
                 lm: start.language_model.as_ref().map(PathBuf::from),
                 lm_weight: start.lm_weight,
                 word_bonus: start.word_bonus,
+                identify: start.identifier.clone(),
             },
             vad_threshold: start.vad_threshold,
             min_silence: duration(start.min_silence),

@@ -47,7 +47,8 @@ impl<'a> Listener<'a> {
     /// # Errors
     /// Those of finding, reading and checking the model.
     pub fn load(args: &'a HearArgs, stop: &'a Stop) -> Result<Self> {
-        let model = args.model.load(args.precision(), &args.options().language, args.talk(), stop)?;
+        let model =
+            args.model.load(args.precision(), &args.options().language, &args.ctc, args.talk(), stop)?;
         Ok(Self { args, model, stop })
     }
 

@@ -162,6 +162,8 @@ pub struct TranscribeArgs {
 pub struct RecognizerSettings {
     /// The model.
     pub model: ModelArgs,
+    /// What is asked of models that spell.
+    pub ctc: CtcArgs,
     /// How to recognise.
     pub options: Options,
     /// Whether the user is told how a pull goes.
@@ -202,6 +204,7 @@ impl TranscribeArgs {
     pub(super) fn recognizer_settings(&self) -> RecognizerSettings {
         RecognizerSettings {
             model: self.model.clone(),
+            ctc: self.ctc.clone(),
             options: self.options(),
             talk: if self.quiet { Talk::Quiet } else { Talk::Stderr },
         }

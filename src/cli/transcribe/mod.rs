@@ -40,7 +40,8 @@ pub struct Environment<'a> {
 /// Those of finding, reading and checking the model.
 pub fn load_recognizer(settings: &RecognizerSettings, stop: &Stop) -> Result<Box<dyn Recognizer>> {
     let precision = settings.model.precision_or(Precision::F32);
-    let model = settings.model.load(precision, &settings.options.language, settings.talk, stop)?;
+    let model =
+        settings.model.load(precision, &settings.options.language, &settings.ctc, settings.talk, stop)?;
     model.recognizer(settings.options.clone())
 }
 
