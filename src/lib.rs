@@ -13,6 +13,7 @@
 //! | [`models`] | the networks |
 //! | [`weights`] | finds, pulls, verifies and reads model weights |
 //! | [`asr`] | turns segments into text |
+//! | [`corpus`] | what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates |
 //! | [`cli`] | the command line, one file a subcommand |
@@ -23,6 +24,7 @@ pub mod asr;
 pub mod audio;
 pub mod cli;
 pub mod compute;
+pub mod corpus;
 pub mod dsp;
 pub mod error;
 pub mod event;

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::Recognizer;
 use super::ctc::{CtcEngine, CtcLiveRecognizer, CtcRecognizer};
 use super::engine::Engine;
@@ -12,7 +10,8 @@ use super::live::{LiveRecognizer, SegmentRecognizer};
 use super::options::{LanguageChoice, Options};
 use super::recognizer::WhisperRecognizer;
 use crate::compute::{Precision, Threads};
-use crate::weights::{ModelFiles, ModelKind};
+use crate::models::encoder::model_type;
+use crate::weights::ModelFiles;
 use crate::{Error, Result};
 
 /// A model ready to recognise. Clones share it.
@@ -22,13 +21,6 @@ pub enum Model {
     Whisper(Arc<Engine>),
     /// A network of the wav2vec 2.0 family with a CTC head.
     Ctc(Arc<CtcEngine>),
-}
-
-/// What `config.json` says of the kind of network.
-#[derive(Deserialize)]
-struct Kind {
-    #[serde(default)]
-    model_type: String,
 }
 
 impl Model {
@@ -44,7 +36,7 @@ impl Model {
         language: &LanguageChoice,
         identifier: Option<Arc<dyn LanguageIdentifier>>,
     ) -> Result<Self> {
-        if files.kind == ModelKind::CTranslate2 || model_type(files)? == "whisper" {
+        if model_type(files)? == "whisper" {
             if identifier.is_some() {
                 return Err(Error::Setting(
                     "Whisper finds languages itself; leave out the model for it".into(),
@@ -92,14 +84,4 @@ impl Model {
             }
         })
     }
-}
-
-/// The `model_type` of a Hugging Face folder; Whisper's where it has no configuration, which its loader then tells of.
-pub(super) fn model_type(files: &ModelFiles) -> Result<String> {
-    let Some(path) = &files.config else { return Ok("whisper".into()) };
-    let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    let kind: Kind = serde_json::from_str(&json).map_err(|error| {
-        Error::model(path.display().to_string(), format!("is not a configuration: {error}"))
-    })?;
-    Ok(if kind.model_type.is_empty() { "whisper".into() } else { kind.model_type })
 }

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod ctc_args;
 #[cfg(feature = "mic")]
 pub mod devices;
+pub mod embed;
 pub mod input_args;
 pub mod inputs;
 pub mod language;
@@ -44,6 +45,7 @@ enum Command {
     Transcribe(Box<TranscribeArgs>),
     Moderate(Box<moderate::ModerateArgs>),
     Language(Box<language::LanguageArgs>),
+    Embed(Box<embed::EmbedArgs>),
     Replay(replay::ReplayArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
@@ -120,6 +122,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Transcribe(args) => transcribe(&args).map(ExitCode::from),
         Command::Moderate(args) => moderate::run(&args).map(ExitCode::from),
         Command::Language(args) => language::run(&args).map(ExitCode::from),
+        Command::Embed(args) => embed::run(&args).map(ExitCode::from),
         Command::Replay(args) => replay::run(&args).map(ExitCode::from),
         Command::Bench(args) => bench::run(&args).map(ExitCode::from),
         Command::Models(args) => models::run(args),

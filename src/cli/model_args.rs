@@ -12,6 +12,7 @@ use crate::cli::ctc_args::CtcArgs;
 use crate::cli::models::pull_listener;
 use crate::cli::stop::Stop;
 use crate::compute::{Precision, Threads};
+use crate::models::encoder::{Encoder, load_encoder};
 use crate::weights::{Network, PullOptions, resolve};
 
 /// Arguments that name a recogniser's model.
@@ -93,6 +94,21 @@ impl ModelArgs {
     ) -> Result<Arc<dyn LanguageIdentifier>> {
         let files = resolve(&self.model, &self.pull_options(talk, stop)?)?;
         load_identifier(&files, Threads::new(self.threads())?, precision)
+    }
+
+    /// As [`load`](Self::load), for a model whose hidden states are wanted.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_encoder(
+        &self,
+        precision: Precision,
+        threads: &Threads,
+        talk: Talk,
+        stop: &Stop,
+    ) -> Result<Box<dyn Encoder>> {
+        let files = resolve(&self.model, &self.pull_options(talk, stop)?)?;
+        threads.run(|| load_encoder(&files, precision))
     }
 
     fn pull_options(&self, talk: Talk, stop: &Stop) -> Result<PullOptions> {

@@ -1,5 +1,6 @@
 //! The networks, one module each: a `Config`, the layers, loading by Hugging Face's tensor names.
 
+pub mod encoder;
 mod loader;
 pub mod wav2vec2;
 pub mod whisper;

@@ -72,7 +72,8 @@ impl OutputFolder {
         let path = self.path(name, format);
         let folder = path.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-        let temporary = complete_file(folder, contents).map_err(|error| Error::io(&path, error))?;
+        let temporary =
+            complete_file(folder, contents.as_bytes()).map_err(|error| Error::io(&path, error))?;
         match self.existing {
             Existing::Keep => temporary.persist_noclobber(&path),
             Existing::Replace => temporary.persist(&path),
@@ -86,19 +87,32 @@ impl OutputFolder {
     }
 }
 
+/// Writes the file at `path`, and the folders above it: whole, in place of what was there, or not at all.
+///
+/// # Errors
+/// [`Error::Io`] where the file system refuses.
+pub fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+    let temporary = complete_file(folder, contents).map_err(|error| Error::io(path, error))?;
+    temporary.persist(path).map_err(|failed| Error::io(path, failed.error))?;
+    sync_folder(folder);
+    Ok(())
+}
+
 fn already_exists(path: &Path) -> Error {
     Error::io(path, io::Error::new(io::ErrorKind::AlreadyExists, "exists already"))
 }
 
 /// `contents` on disk under a temporary name.
-fn complete_file(folder: &Path, contents: &str) -> io::Result<NamedTempFile> {
+fn complete_file(folder: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".awaaz-");
     // As for any new file, not as for a secret; the process's mask applies.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder)?;
-    file.write_all(contents.as_bytes())?;
+    file.write_all(contents)?;
     file.as_file().sync_all()?;
     Ok(file)
 }

@@ -9,6 +9,7 @@
 //! | `naming` | a name for each input's outputs, none twice |
 //! | `folder` | [`OutputFolder`]: files written whole or not at all |
 //! | `progress` | [`Progress`]: what the user is told while work goes on |
+//! | [`embeddings`] | features as npy, safetensors and Parquet |
 //! | [`events`] | a stream's events as lines, in a file, to a URL |
 //! | `view` | a stream in the terminal (feature `view`) |
 //!
@@ -17,6 +18,7 @@
 mod clock;
 mod ctm;
 mod cues;
+pub mod embeddings;
 pub mod events;
 mod folder;
 mod format;
@@ -29,7 +31,7 @@ mod text;
 pub mod view;
 
 pub use cues::Layout;
-pub use folder::{Existing, OutputFolder};
+pub use folder::{Existing, OutputFolder, write_whole};
 pub use format::{Format, Style, Writer};
 pub use naming::{Origin, output_names};
 pub(crate) use progress::pace;

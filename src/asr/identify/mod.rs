@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::languages::code_of;
-use super::model::model_type;
 use crate::Result;
 use crate::compute::{Precision, Threads};
-use crate::weights::{ModelFiles, ModelKind};
+use crate::models::encoder::model_type;
+use crate::weights::ModelFiles;
 
 /// A language and how likely it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,7 @@ pub fn load_identifier(
     threads: Threads,
     precision: Precision,
 ) -> Result<Arc<dyn LanguageIdentifier>> {
-    if files.kind == ModelKind::CTranslate2 || model_type(files)? == "whisper" {
+    if model_type(files)? == "whisper" {
         return Ok(Arc::new(Engine::load(files, threads, precision)?));
     }
     Ok(Arc::new(Classifier::load(files, threads, precision)?))

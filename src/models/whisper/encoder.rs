@@ -4,9 +4,9 @@ use candle_core::{Device, Tensor};
 
 use super::{Config, EPS};
 
-use crate::Result;
 use crate::compute::{Conv1d, LayerNorm, Linear, self_attention};
 use crate::models::loader::Loader;
+use crate::{Error, Result};
 
 /// Two convolutions and a stack of pre-norm transformer layers.
 pub struct Encoder {
@@ -50,12 +50,25 @@ impl Encoder {
 
     /// Log-mel features `[frames, mels]` (10 ms a frame, at most 3000) to an encoding `[frames / 2, dim]`.
     pub fn forward(&self, log_mel: &Tensor) -> Result<Tensor> {
+        self.hidden_state(log_mel, self.layers.len())
+    }
+
+    /// Hidden state number `layer` of log-mel features `[frames, mels]`, `[frames / 2, dim]`: 0 enters the first layer, and
+    /// so on; the last has the final norm. Layers after it are not run.
+    pub fn hidden_state(&self, log_mel: &Tensor, layer: usize) -> Result<Tensor> {
+        let Some(layers) = self.layers.get(..layer) else {
+            let count = self.layers.len();
+            return Err(Error::Setting(format!("there is no layer {layer}: the encoder has {count}")));
+        };
         let x = self.conv2.forward_gelu(&self.conv1.forward_gelu(log_mel)?)?;
         let mut x = (&x + self.embed_positions.narrow(0, 0, x.dim(0)?)?)?;
-        for layer in &self.layers {
+        for layer in layers {
             x = layer.forward(&x)?;
         }
-        Ok(self.layer_norm.forward(&x)?)
+        if layer == self.layers.len() {
+            x = self.layer_norm.forward(&x)?;
+        }
+        Ok(x)
     }
 }
 

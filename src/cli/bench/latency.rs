@@ -1,4 +1,4 @@
-//! `awaaz bench`: how well this machine keeps up.
+//! `awaaz bench latency`: how late the text of live speech is.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -6,33 +6,21 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::Exit;
-use super::input_args::InputArgs;
-use super::inputs::expand;
-use super::stop::Stop;
-use super::stream::{HearArgs, Heard, Listener};
-use super::values::seconds;
 use crate::asr::{AudioSource, Observer, Segment};
 use crate::audio::AudioStream;
+use crate::cli::Exit;
+use crate::cli::input_args::InputArgs;
+use crate::cli::inputs::expand;
+use crate::cli::stop::Stop;
+use crate::cli::stream::{HearArgs, Heard, Listener};
+use crate::cli::values::seconds;
 use crate::event::{Event, EventKind, Latency};
 use crate::pipeline::{EventSink, Outcome, Paced, SourcePace};
 use crate::score::{Normalisation, normalise, word_errors};
 use crate::time::SampleIndex;
 use crate::{Error, Result};
-
-/// Measure how well this machine keeps up with live speech.
-#[derive(Debug, Args)]
-pub struct BenchArgs {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    Latency(Box<LatencyArgs>),
-}
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -48,7 +36,7 @@ Exit codes: 0 all budgets held, 2 one did not, 1 nothing could be measured.";
 /// from that of `awaaz transcribe`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-struct LatencyArgs {
+pub struct LatencyArgs {
     /// Audio or video files, folders (searched for audio) or patterns.
     #[arg(required = true, value_name = "FILES")]
     inputs: Vec<PathBuf>,
@@ -71,13 +59,7 @@ struct LatencyArgs {
 ///
 /// # Errors
 /// Those of the inputs, the settings and the model.
-pub fn run(args: &BenchArgs) -> Result<Exit> {
-    match &args.what {
-        What::Latency(args) => latency(args),
-    }
-}
-
-fn latency(args: &LatencyArgs) -> Result<Exit> {
+pub fn run(args: &LatencyArgs) -> Result<Exit> {
     let stop = Stop::on_signals()?;
     let listener = Listener::load(&args.hear, &stop)?;
     let reference =
@@ -102,7 +84,7 @@ fn latency(args: &LatencyArgs) -> Result<Exit> {
     let mut sinks = listener.files(listener.notify("bench"))?;
     sinks.push(Box::new(Finals(Arc::clone(&live))));
     let outcome = listener.hear(heard, sinks)?;
-    super::moderate::judge("bench", &outcome)?;
+    crate::cli::moderate::judge("bench", &outcome)?;
     let live = live.lock().unwrap_or_else(PoisonError::into_inner).clone();
 
     let figures = Figures::new(&outcome, &live, &offline, reference.as_deref());
@@ -219,7 +201,7 @@ struct Chain {
 impl Chain {
     fn of(args: &LatencyArgs) -> Result<Self> {
         let decode = args.input.decode_options()?;
-        let open = |input: Result<super::inputs::Input>| AudioStream::open(input?.audio(), &decode);
+        let open = |input: Result<crate::cli::inputs::Input>| AudioStream::open(input?.audio(), &decode);
         let waiting = expand(&args.inputs).into_iter().map(open).collect::<Result<_>>()?;
         let limit = args.limit.map_or(u64::MAX, |limit| SampleIndex::from_seconds(limit.as_secs_f64()).0);
         Ok(Self { waiting, left: limit })

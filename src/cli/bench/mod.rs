@@ -1,0 +1,33 @@
+//! `awaaz bench`: how well this machine keeps up.
+
+mod encoder;
+mod latency;
+
+use clap::{Args, Subcommand};
+
+use super::Exit;
+use crate::Result;
+
+/// Measure how well this machine keeps up.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Latency(Box<latency::LatencyArgs>),
+    Encoder(encoder::EncoderArgs),
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Those of the inputs, the settings and the model.
+pub fn run(args: &BenchArgs) -> Result<Exit> {
+    match &args.what {
+        What::Latency(args) => latency::run(args),
+        What::Encoder(args) => encoder::run(args),
+    }
+}

@@ -1,0 +1,134 @@
+//! Sound to frames of features, by whichever network.
+
+use candle_core::{Device, Tensor};
+use serde::Deserialize;
+
+use super::wav2vec2::{self, Standardise, Wav2Vec2};
+use super::whisper::{self, Whisper};
+use crate::compute::Precision;
+use crate::dsp::HOP;
+use crate::weights::{Checkpoint, ModelFiles, ModelKind};
+use crate::{Error, Result};
+
+/// A network whose hidden states are used as features.
+pub trait Encoder: Send + Sync {
+    /// Samples at 16 kHz from one frame to the next.
+    fn hop(&self) -> usize;
+
+    /// Layers; hidden states are numbered from 0, what enters the first, to this, what leaves the last.
+    fn layers(&self) -> usize;
+
+    /// Values of a frame.
+    fn width(&self) -> usize;
+
+    /// Samples of the longest sound that it can hear at once; none where it has no bound but memory, which the attention
+    /// needs in proportion to the square of the length.
+    fn longest(&self) -> Option<usize> {
+        None
+    }
+
+    /// Hidden state `layer` of each of `sounds` (16 kHz samples), `[frames, width]`. A sound does not depend on what else
+    /// is encoded with it; one shorter than a frame counts as followed by silence.
+    ///
+    /// # Errors
+    /// Those of the network; [`Error::Setting`] where there is no such layer.
+    fn encode(&self, sounds: &[&[f32]], layer: usize) -> Result<Vec<Tensor>>;
+}
+
+/// What `config.json` says of the kind of network.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(default)]
+    model_type: String,
+}
+
+/// The `model_type` of a Hugging Face folder ("wav2vec2"); "whisper" for a CTranslate2 folder and one that does not say, whose
+/// loader then tells what is missing.
+///
+/// # Errors
+/// One that names `config.json`, where it cannot be read.
+pub fn model_type(files: &ModelFiles) -> Result<String> {
+    let path = match &files.config {
+        Some(path) if files.kind == ModelKind::HuggingFace => path,
+        _ => return Ok("whisper".into()),
+    };
+    let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let kind: Kind = serde_json::from_str(&json).map_err(|error| {
+        Error::model(path.display().to_string(), format!("is not a configuration: {error}"))
+    })?;
+    Ok(if kind.model_type.is_empty() { "whisper".into() } else { kind.model_type })
+}
+
+/// Loads the encoder of the model whose files are given, to multiply in `precision`. A head that it has is left aside.
+///
+/// # Errors
+/// One that names the file that is missing or wrong.
+pub fn load_encoder(files: &ModelFiles, precision: Precision) -> Result<Box<dyn Encoder>> {
+    let checkpoint = Checkpoint::open(&files.weights)?;
+    if model_type(files)? == "whisper" {
+        let config = whisper::Config::read(&checkpoint, files.config.as_deref())?;
+        return Ok(Box::new(Whisper::load(&checkpoint, config, precision)?));
+    }
+    let Some(config) = &files.config else {
+        return Err(Error::model(files.folder.display().to_string(), "has no config.json"));
+    };
+    Ok(Box::new(Wav2Vec2Encoder {
+        network: Wav2Vec2::load(&checkpoint, wav2vec2::Config::read(config)?, precision)?,
+        standardise: Standardise::read(&files.folder)?,
+    }))
+}
+
+/// A network of the wav2vec 2.0 family, and what it wants its sound to be.
+struct Wav2Vec2Encoder {
+    network: Wav2Vec2,
+    standardise: Standardise,
+}
+
+impl Encoder for Wav2Vec2Encoder {
+    fn hop(&self) -> usize {
+        self.network.config.hop()
+    }
+
+    fn layers(&self) -> usize {
+        self.network.config.num_hidden_layers
+    }
+
+    fn width(&self) -> usize {
+        self.network.config.hidden_size
+    }
+
+    fn encode(&self, sounds: &[&[f32]], layer: usize) -> Result<Vec<Tensor>> {
+        let least = self.network.config.field();
+        let ready: Vec<Vec<f32>> = sounds.iter().map(|sound| self.standardise.apply(sound, least)).collect();
+        let ready: Vec<&[f32]> = ready.iter().map(Vec::as_slice).collect();
+        self.network.hidden_state(&ready, layer)
+    }
+}
+
+impl Encoder for Whisper {
+    fn hop(&self) -> usize {
+        2 * HOP
+    }
+
+    fn layers(&self) -> usize {
+        self.config.encoder_layers
+    }
+
+    fn width(&self) -> usize {
+        self.config.dim
+    }
+
+    fn longest(&self) -> Option<usize> {
+        Some(self.config.source_positions * 2 * HOP)
+    }
+
+    fn encode(&self, sounds: &[&[f32]], layer: usize) -> Result<Vec<Tensor>> {
+        let encode = |samples: &&[f32]| {
+            let frames = samples.len().div_ceil(2 * HOP).max(1) * 2;
+            let spectrogram = self.log_mel.spectrogram(samples, frames);
+            let log_mel = Tensor::from_vec(spectrogram, (frames, self.config.mels), &Device::Cpu)?;
+            self.encoder.hidden_state(&log_mel, layer)
+        };
+        sounds.iter().map(encode).collect()
+    }
+}
