@@ -1,5 +1,6 @@
 # make demo     build, fetch a model, transcribe a recording
 # make test     all tests, the model included
+# make test-ort the tests of ONNX models, with ONNX Runtime fetched for them
 # make lint     formatting, clippy, documentation
 # make bench    the project's own benchmarks
 # make bench-peers    awaaz beside faster-whisper and whisper.cpp; ARGS go to benches/peers/compare.py
@@ -12,7 +13,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 AWAAZ := $(TARGET)/release/awaaz
 MODEL := base
 
-.PHONY: help setup setup-sound build model demo test lint bench bench-peers
+# The version that models/registry.toml has.
+ORT_PACKAGE := onnxruntime==1.32.0
+ORT := $(TARGET)/onnxruntime
+
+.PHONY: help setup setup-sound setup-ort build model demo test test-ort lint bench bench-peers
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
@@ -51,6 +56,14 @@ setup-sound:
 	compgen -G "/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so" > /dev/null || missing+=(libasound2-plugins)
 	$(install)
 
+# ONNX Runtime's shared library, from the Python package; nothing is installed.
+setup-ort: setup
+	@if compgen -G "$(ORT)/onnxruntime/capi/libonnxruntime.*" > /dev/null; then exit 0; fi
+	mkdir -p $(ORT)
+	python3 -m pip download --quiet --no-deps --only-binary=:all: --dest $(ORT) $(ORT_PACKAGE)
+	python3 -m zipfile --extract $(ORT)/onnxruntime-*.whl $(ORT)
+	rm $(ORT)/onnxruntime-*.whl
+
 build: setup
 	cargo build --release --locked
 
@@ -63,10 +76,17 @@ demo: model
 test: model
 	cargo test --release --locked
 
+test-ort: setup-ort
+	library=($(abspath $(ORT))/onnxruntime/capi/libonnxruntime.*)
+	export ORT_DYLIB_PATH="$${library[0]}"
+	cargo test --release --locked --features ort --lib onnx
+	cargo test --release --locked --features ort --test onnx
+
 lint: setup
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+	cargo clippy --release --locked --all-targets --features ort -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --features ort
 
 bench: setup
 	cargo bench --locked

@@ -59,6 +59,14 @@ pub enum Error {
         /// Every source tried, with its reason.
         reason: String,
     },
+    /// A shared library is missing, damaged or too old: install it, or name another.
+    #[error("{}: {reason}", path.display())]
+    Library {
+        /// Its path, or the name that the system was asked for.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// A setting is out of range or contradicts another: correct it.
     #[error("{0}")]
     Setting(String),
@@ -84,6 +92,11 @@ impl Error {
     /// An [`Error::Device`] for `device`.
     pub fn device(device: impl Into<String>, reason: impl ToString) -> Self {
         Self::Device { device: device.into(), reason: reason.to_string() }
+    }
+
+    /// An [`Error::Library`] for the one at `path`.
+    pub fn library(path: impl AsRef<Path>, reason: impl ToString) -> Self {
+        Self::Library { path: path.as_ref().to_path_buf(), reason: reason.to_string() }
     }
 
     /// An [`Error::Model`] for `model`.

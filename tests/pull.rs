@@ -447,6 +447,57 @@ mod package {
         assert!(called.trim_end().ends_with("voice-1==1.0 voice-2==1.0"), "{called}");
     }
 
+    /// A registry with a library in two packages, for one platform.
+    fn library(platform: &str) -> Registry {
+        let text = format!(
+            r#"
+            default = "voice"
+            [[model]]
+            name = "voice"
+            task = "library"
+            licence = "MIT"
+            [[model.source]]
+            kind = "package"
+            packages = ["voice-1==1.0", "voice-2==1.0"]
+            platform = "{platform}"
+            download_megabytes = 1
+            [[model.source.file]]
+            name = "libvoice.so"
+            size = 300000
+            sha256 = "{}"
+            parts = ["voice_1/part1", "voice_2/part2"]
+            "#,
+            sha256(&weights_file())
+        );
+        Registry::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn a_library_is_pulled_like_a_model_and_found_again() {
+        let cache = tempfile::tempdir().unwrap();
+        let python = python(cache.path(), PIP);
+        let options = PullOptions { python, ..options(&cache.path().join("c"), "http://127.0.0.1:9") };
+        let registry = library(&format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH));
+        let files = pull(&registry, &options).unwrap();
+        assert_eq!(files.kind, weights::ModelKind::Library);
+        assert_eq!(files.weights, options.cache.join("models/voice/libvoice.so"));
+        assert_eq!(fs::read(&files.weights).unwrap(), weights_file());
+        let entry = registry.find("voice").unwrap();
+        assert_eq!(weights::find(entry, &options), Some(files.clone()));
+        fs::write(files.weights, &weights_file()[1..]).unwrap();
+        assert_eq!(weights::find(entry, &options), None);
+    }
+
+    #[test]
+    fn files_for_another_platform_are_not_fetched() {
+        let cache = tempfile::tempdir().unwrap();
+        let python = python(cache.path(), PIP);
+        let options = PullOptions { python, ..options(&cache.path().join("c"), "http://127.0.0.1:9") };
+        let error = pull(&library("pdp-11"), &options).unwrap_err().to_string();
+        assert!(error.contains("its files are for pdp-11, and this machine is "), "{error}");
+        assert!(!cache.path().join("called").exists());
+    }
+
     #[test]
     fn a_wrong_digest_is_an_error_that_no_other_source_hides() {
         let (hub, cache) = (hub(), tempfile::tempdir().unwrap());
@@ -507,10 +558,13 @@ mod package {
 fn the_builtin_registry_is_consistent() {
     let registry = Registry::builtin();
     let names: Vec<_> = registry.models.iter().map(|entry| entry.name.as_str()).collect();
-    assert_eq!(names, ["tiny", "tiny.en", "base", "small", "medium", "large-v3", "large-v3-turbo"]);
+    assert_eq!(
+        names,
+        ["tiny", "tiny.en", "base", "small", "medium", "large-v3", "large-v3-turbo", "onnxruntime"]
+    );
     assert_eq!(registry.default, "base");
     assert_eq!(registry.find("openai/whisper-large-v3").unwrap().name, "large-v3");
-    for entry in &registry.models {
+    for entry in registry.models.iter().filter(|entry| entry.task == weights::Task::Transcribe) {
         let hub = entry.sources.iter().find_map(|source| match source {
             weights::Source::Hub(hub) => Some(hub),
             weights::Source::Package(_) => None,
@@ -519,6 +573,15 @@ fn the_builtin_registry_is_consistent() {
         assert_eq!(files, ["config.json", "generation_config.json", "tokenizer.json", "model.safetensors"]);
         assert!(entry.download_megabytes() > 50, "{}", entry.name);
     }
+}
+
+#[test]
+fn a_library_is_no_model() {
+    let options = PullOptions { network: Network::Forbidden, ..PullOptions::from_env().unwrap() };
+    let error = weights::resolve("onnxruntime", &options).unwrap_err().to_string();
+    assert_eq!(error, "model onnxruntime: it is a library that runs models, not a model");
+    let error = weights::resolve("no-such-model", &options).unwrap_err().to_string();
+    assert!(error.contains("the models are tiny, ") && !error.contains("onnxruntime"), "{error}");
 }
 
 #[test]

@@ -79,7 +79,8 @@ fn run_with(
 ) -> Result<ExitCode> {
     let done = match args.command {
         ModelsCommand::List { json } => {
-            let models: Vec<_> = registry.models.iter().map(|e| Listed::new(e, registry, &options)).collect();
+            let listed = registry.models.iter().filter(|entry| is_of_use(entry));
+            let models: Vec<_> = listed.map(|entry| Listed::new(entry, registry, &options)).collect();
             let written = if json { write_json(&models, out) } else { write_table(&models, out) };
             written.map(|()| ExitCode::SUCCESS)
         }
@@ -105,6 +106,11 @@ fn run_with(
         }
     };
     done.map_err(|e| Error::io("stdout", e))
+}
+
+/// Whether this build can do anything with it.
+fn is_of_use(entry: &Entry) -> bool {
+    entry.task != Task::Library || cfg!(feature = "ort")
 }
 
 /// The models of those names. Nothing is begun if one is unknown.
@@ -192,10 +198,17 @@ fn write_table(models: &[Listed], out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{:<16} {:>8}  {:<8} on this machine", "model", "download", "licence")?;
     for model in models {
         let path = model.path.as_ref().map_or("no".into(), |path| path.display().to_string());
-        let name = format!("{}{}", model.name, if model.default { " *" } else { "" });
+        let mark = match model.task {
+            Task::Library => " +",
+            _ if model.default => " *",
+            _ => "",
+        };
+        let name = format!("{}{mark}", model.name);
         writeln!(out, "{name:<16} {:>5} MB  {:<8} {path}", model.download_megabytes, model.licence)?;
     }
-    writeln!(out, "* used where no model is named")
+    let libraries = models.iter().any(|model| model.task == Task::Library);
+    let note = if libraries { "; + no model, but the library that runs ONNX models" } else { "" };
+    writeln!(out, "* used where no model is named{note}")
 }
 
 /// Tells the user on stderr how a pull goes: a progress bar on a terminal, plain lines elsewhere.
@@ -263,7 +276,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (code, text) = run_in(home.path(), &["list"]);
         assert_eq!(code.unwrap(), ExitCode::SUCCESS);
-        assert_eq!(text.lines().count(), Registry::builtin().models.len() + 2);
+        let listed = Registry::builtin().models.iter().filter(|entry| is_of_use(entry)).count();
+        assert_eq!(text.lines().count(), listed + 2);
+        assert_eq!(text.contains("onnxruntime +"), cfg!(feature = "ort"));
         assert_eq!(text.lines().filter(|line| line.starts_with("base *")).count(), 1);
     }
 

@@ -2,5 +2,7 @@
 
 pub mod encoder;
 mod loader;
+#[cfg(feature = "ort")]
+pub mod onnx;
 pub mod wav2vec2;
 pub mod whisper;

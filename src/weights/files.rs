@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::checkpoint;
+use super::registry::{Entry, Source, Task};
 use crate::{Error, Result};
 
 /// Where the files of a model are. Only the weights are sure to be there.
@@ -12,7 +13,7 @@ pub struct ModelFiles {
     pub name: String,
     /// The folder that the files are in.
     pub folder: PathBuf,
-    /// What [`Checkpoint::open`](super::Checkpoint::open) takes.
+    /// What [`Checkpoint::open`](super::Checkpoint::open) takes; the shared library where it is no model.
     pub weights: PathBuf,
     /// Whose conventions the side files follow.
     pub kind: ModelKind,
@@ -34,6 +35,8 @@ pub enum ModelKind {
     HuggingFace,
     /// CTranslate2: `model.bin`.
     CTranslate2,
+    /// No model: a shared library.
+    Library,
 }
 
 impl ModelFiles {
@@ -63,8 +66,26 @@ impl ModelFiles {
         })
     }
 
-    /// The same files under the name that the registry has for them.
-    pub(super) fn named(self, name: &str) -> Self {
-        Self { name: name.to_owned(), ..self }
+    /// The files of a registry's entry, in a folder that they were pulled or put into.
+    ///
+    /// # Errors
+    /// As [`at`](Self::at).
+    pub(super) fn of(entry: &Entry, folder: &Path) -> Result<Self> {
+        if entry.task != Task::Library {
+            return Ok(Self { name: entry.name.clone(), ..Self::at(folder)? });
+        }
+        let mut paths = entry.sources.iter().flat_map(Source::file_names).map(|name| folder.join(name));
+        let library = paths.find(|path| path.is_file());
+        let library = library.ok_or_else(|| Error::model(&entry.name, "its folder has no library"))?;
+        Ok(Self {
+            name: entry.name.clone(),
+            folder: folder.to_path_buf(),
+            weights: library,
+            kind: ModelKind::Library,
+            config: None,
+            generation_config: None,
+            tokenizer: None,
+            vocabulary: None,
+        })
     }
 }

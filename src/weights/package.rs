@@ -22,6 +22,7 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Fills `staging` with the files of the source, verified.
 pub(super) fn fetch(source: &PackageSource, staging: &Path, options: &PullOptions) -> Fetched {
+    source.check_platform().map_err(Failure::Unavailable)?;
     let wheels = staging.join("wheels");
     fs::create_dir_all(&wheels).map_err(|e| Error::io(&wheels, e))?;
     download(source, &wheels, options)?;

@@ -11,7 +11,7 @@ use super::files::ModelFiles;
 #[cfg(feature = "hub")]
 use super::hub;
 use super::package;
-use super::registry::{Entry, Registry, Source};
+use super::registry::{Entry, Registry, Source, Task};
 use crate::{Error, Result};
 
 /// Where models are looked for, and how they are fetched.
@@ -161,6 +161,9 @@ pub fn resolve(name_or_path: &str, options: &PullOptions) -> Result<ModelFiles> 
         return ModelFiles::at(Path::new(name_or_path));
     }
     let entry = registered.cloned().or_else(|unknown| Entry::of_repository(name_or_path).ok_or(unknown))?;
+    if entry.task == Task::Library {
+        return Err(Error::model(&entry.name, "it is a library that runs models, not a model"));
+    }
     match find(&entry, options) {
         Some(files) => Ok(files),
         None => pull(&entry, options),
@@ -171,8 +174,8 @@ pub fn resolve(name_or_path: &str, options: &PullOptions) -> Result<ModelFiles> 
 /// cache of the Hugging Face libraries.
 pub fn find(entry: &Entry, options: &PullOptions) -> Option<ModelFiles> {
     let place = Place::new(&options.cache, &entry.name);
-    let own = place.complete().and_then(|_| ModelFiles::at(&place.folder()).ok());
-    own.map(|files| files.named(&entry.name)).or_else(|| find_elsewhere(entry, options))
+    let own = place.complete().and_then(|_| ModelFiles::of(entry, &place.folder()).ok());
+    own.or_else(|| find_elsewhere(entry, options))
 }
 
 /// The same outside the cache of this program.
@@ -180,7 +183,7 @@ fn find_elsewhere(entry: &Entry, options: &PullOptions) -> Option<ModelFiles> {
     let folders =
         options.folders.iter().map(|folder| folder.join(&entry.name)).filter(|folder| folder.is_dir());
     let mut found = folders.chain(find_in_hub_cache(entry, options));
-    found.find_map(|folder| ModelFiles::at(&folder).ok()).map(|files| files.named(&entry.name))
+    found.find_map(|folder| ModelFiles::of(entry, &folder).ok())
 }
 
 /// The snapshot of a model that the Hugging Face libraries have pulled in full.
@@ -212,7 +215,7 @@ pub fn pull(entry: &Entry, options: &PullOptions) -> Result<ModelFiles> {
     if !place.complete().is_some_and(is_sound) {
         fetch(entry, &place, options)?;
     }
-    Ok(ModelFiles::at(&folder)?.named(&entry.name))
+    ModelFiles::of(entry, &folder)
 }
 
 /// Tries the sources in order. Needs the lock.

@@ -46,6 +46,8 @@ pub struct Entry {
 pub enum Task {
     /// Speech to text.
     Transcribe,
+    /// Running models of users' own: it is no model, but a shared library, of use where the feature `ort` is built in.
+    Library,
 }
 
 /// Where a model's files can be had.
@@ -91,6 +93,8 @@ pub struct HubFile {
 pub struct PackageSource {
     /// Requirements, `name==version`.
     pub packages: Vec<String>,
+    /// The operating system and processor that the files are for, `linux-x86_64`; any, where there is none.
+    pub platform: Option<String>,
     /// About how much there is to download.
     pub download_megabytes: u32,
     /// The files wanted.
@@ -155,7 +159,8 @@ impl Registry {
             .iter()
             .find(|entry| entry.name == name || entry.aliases.iter().any(|a| a == name))
             .ok_or_else(|| {
-                let names: Vec<_> = self.models.iter().map(|entry| entry.name.as_str()).collect();
+                let models = self.models.iter().filter(|entry| entry.task != Task::Library);
+                let names: Vec<_> = models.map(|entry| entry.name.as_str()).collect();
                 Error::model(
                     name,
                     format!(
@@ -212,8 +217,21 @@ impl Entry {
     }
 }
 
+impl PackageSource {
+    /// What is wrong with this machine, if the files are for another.
+    pub(super) fn check_platform(&self) -> Result<(), String> {
+        let here = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+        match &self.platform {
+            Some(platform) if *platform != here => {
+                Err(format!("its files are for {platform}, and this machine is {here}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Source {
-    fn file_names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+    pub(super) fn file_names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::Hub(hub) => Box::new(hub.files.iter().map(|file| file.name.as_str())),
             Self::Package(package) => Box::new(package.files.iter().map(|file| file.name.as_str())),

@@ -1,0 +1,182 @@
+//! What goes into a network, and what comes out.
+
+use ort::value::{Outlet, TensorElementType, ValueType};
+
+use crate::{Error, Result};
+
+/// What the rows of an output are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputKind {
+    /// One for each frame, `[frames, width]`: hidden states, or logits of tokens for CTC.
+    Frames,
+    /// One for the whole sound, `[1, width]`: logits of labels.
+    Sound,
+}
+
+/// The inputs and the output of a network that are used here.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Signature {
+    /// The input of samples, `[batch, samples]`.
+    pub samples: String,
+    /// Whether it takes f16 or f32.
+    pub samples_type: Float,
+    /// The only number of samples that it takes, where that is so.
+    pub length: Option<usize>,
+    /// The input that says which samples count, `[batch, samples]`.
+    pub mask: Option<Mask>,
+    /// The output.
+    pub output: String,
+    /// Whether it is f16 or f32.
+    pub output_type: Float,
+    /// What its rows are.
+    pub kind: OutputKind,
+    /// How long they are, where the network says so.
+    pub width: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Float {
+    F32,
+    F16,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mask {
+    pub name: String,
+    pub kind: MaskKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MaskKind {
+    Bool,
+    I32,
+    I64,
+}
+
+impl Signature {
+    /// Finds its way in the inputs and outputs of a network; else says what is wrong with them.
+    pub fn of(inputs: &[Outlet], outputs: &[Outlet]) -> Result<Self, String> {
+        let samples = samples_input(inputs)?;
+        let (samples_type, length) = check_samples(samples)?;
+        let output = output(outputs)?;
+        let (output_type, kind, width) = check_output(output)?;
+        let mut signature = Self {
+            samples: samples.name().to_owned(),
+            samples_type,
+            length,
+            mask: None,
+            output: output.name().to_owned(),
+            output_type,
+            kind,
+            width,
+        };
+        for input in inputs.iter().filter(|input| input.name() != signature.samples) {
+            match mask_kind(input) {
+                Some(kind) if signature.mask.is_none() => {
+                    signature.mask = Some(Mask { name: input.name().to_owned(), kind });
+                }
+                _ => return Err(format!("it wants an input that is not known here: {}", described(input))),
+            }
+        }
+        Ok(signature)
+    }
+
+    /// Whether so many samples can go in.
+    pub fn check_length(&self, samples: usize) -> Result<()> {
+        match self.length {
+            Some(length) if length != samples => Err(Error::Setting(format!(
+                "the network takes {length} samples at a time and no other number; these are {samples}"
+            ))),
+            _ if samples == 0 => Err(Error::Setting("there are no samples to run a network on".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn samples_input(inputs: &[Outlet]) -> Result<&Outlet, String> {
+    let named = inputs.iter().find(|input| input.name() == "input_values");
+    let float = || inputs.iter().find(|input| float(input).is_some());
+    named.or_else(float).ok_or_else(|| {
+        let inputs: Vec<_> = inputs.iter().map(described).collect();
+        format!("it has no input of samples; its inputs are {}", inputs.join(", "))
+    })
+}
+
+fn check_samples(input: &Outlet) -> Result<(Float, Option<usize>), String> {
+    let wrong = |what: &str| format!("its input {} {what}", described(input));
+    let float = float(input).ok_or_else(|| wrong("is of no type for samples, f32 or f16"))?;
+    match dimensions(input) {
+        &[-1 | 1, length] => Ok((float, usize::try_from(length).ok())),
+        &[batch, _] => {
+            Err(wrong(&format!("takes {batch} sounds at once; export it for a batch of any size")))
+        }
+        [_, _, _] | [_, _, _, _] => Err(wrong(
+            "is for features, such as log-mel; only networks that take samples, [batch, samples], can be run",
+        )),
+        _ => Err(wrong("is not of the shape of samples, [batch, samples]")),
+    }
+}
+
+fn output(outputs: &[Outlet]) -> Result<&Outlet, String> {
+    let named = |name: &str| outputs.iter().find(|output| output.name() == name);
+    let fits = |output: &&Outlet| float(output).is_some() && matches!(dimensions(output).len(), 2 | 3);
+    let first = || outputs.iter().find(fits);
+    named("logits").or_else(|| named("last_hidden_state")).or_else(first).ok_or_else(|| {
+        let outputs: Vec<_> = outputs.iter().map(described).collect();
+        format!(
+            "it has no output of floats [batch, frames, width] or [batch, labels]; its outputs are {}",
+            outputs.join(", ")
+        )
+    })
+}
+
+fn check_output(output: &Outlet) -> Result<(Float, OutputKind, Option<usize>), String> {
+    let wrong = |what: &str| format!("its output {} {what}", described(output));
+    let float = float(output).ok_or_else(|| wrong("is not of floats, f32 or f16"))?;
+    match *dimensions(output) {
+        [_, _, width] => Ok((float, OutputKind::Frames, usize::try_from(width).ok())),
+        [_, width] => Ok((float, OutputKind::Sound, usize::try_from(width).ok())),
+        _ => Err(wrong("is neither [batch, frames, width] nor [batch, labels]")),
+    }
+}
+
+fn mask_kind(input: &Outlet) -> Option<MaskKind> {
+    if !input.name().contains("mask") || dimensions(input).len() != 2 {
+        return None;
+    }
+    match input.dtype().tensor_type()? {
+        TensorElementType::Bool => Some(MaskKind::Bool),
+        TensorElementType::Int32 => Some(MaskKind::I32),
+        TensorElementType::Int64 => Some(MaskKind::I64),
+        _ => None,
+    }
+}
+
+fn float(outlet: &Outlet) -> Option<Float> {
+    match outlet.dtype().tensor_type()? {
+        TensorElementType::Float32 => Some(Float::F32),
+        TensorElementType::Float16 => Some(Float::F16),
+        _ => None,
+    }
+}
+
+/// Those of a tensor, with -1 for what is open.
+fn dimensions(outlet: &Outlet) -> &[i64] {
+    outlet.dtype().tensor_shape().map_or(&[], |shape| shape)
+}
+
+/// `input_features (f32 [batch, 80, 3000])`.
+fn described(outlet: &Outlet) -> String {
+    let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {
+        return format!("{} ({})", outlet.name(), outlet.dtype());
+    };
+    let open = |index: usize| {
+        dimension_symbols.get(index).filter(|name| !name.is_empty()).map_or("?", |name| name.as_str())
+    };
+    let size = |(index, &size): (usize, &i64)| match size {
+        -1 => open(index).to_owned(),
+        size => size.to_string(),
+    };
+    let sizes: Vec<_> = shape.iter().enumerate().map(size).collect();
+    format!("{} ({ty} [{}])", outlet.name(), sizes.join(", "))
+}
