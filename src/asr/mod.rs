@@ -16,6 +16,7 @@ mod loop_guard;
 mod options;
 mod pauses;
 mod recognizer;
+pub mod romanize;
 mod rules;
 mod search;
 mod segments;
