@@ -9,6 +9,7 @@ mod beam;
 mod greedy;
 mod language_model;
 mod logits;
+mod normalise;
 mod spelling;
 mod vocabulary;
 
@@ -17,6 +18,7 @@ pub use beam::{BeamOptions, BeamSearch, Weights};
 pub use greedy::greedy;
 pub use language_model::{History, LanguageModel};
 pub use logits::LogProbabilities;
+pub use normalise::normalise;
 pub use spelling::{Spelled, SpelledToken, SpelledWord};
 pub use vocabulary::Vocabulary;
 
