@@ -19,6 +19,7 @@ mod model;
 mod options;
 mod pauses;
 mod recognizer;
+pub mod romanize;
 mod rules;
 mod search;
 mod segments;

@@ -104,7 +104,7 @@ pub fn run(args: &LanguageArgs) -> Result<Exit> {
         match input.and_then(|input| one(args, &identifier, &input, &stop)) {
             Ok(()) => done += 1,
             Err(Error::Interrupted) => return Ok(Exit::Interrupted),
-            Err(Error::Io { path, source }) if path == PathBuf::from("stdout") => {
+            Err(Error::Io { path, source }) if path.as_os_str() == "stdout" => {
                 return Err(Error::Io { path, source });
             }
             Err(error @ Error::Setting(_)) => return Err(error),

@@ -15,5 +15,6 @@
 mod normalise;
 mod wer;
 
+pub(crate) use normalise::{Class, class};
 pub use normalise::{Normalisation, normalise};
 pub use wer::{Aligned, Edits, char_errors, difference, word_errors};

@@ -52,18 +52,23 @@ fn words_only(text: &str) -> String {
     out
 }
 
+/// What a character is to the words of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub(crate) enum Class {
+    /// A letter or a digit.
     Letter,
     /// A letter of a script without spaces between words.
     Ideograph,
+    /// Belongs to the letter before it.
     Mark,
     /// Says only how letters are joined.
     Ignored,
+    /// Stands between words.
     Separator,
 }
 
-fn class(c: char) -> Class {
+/// The class of `c`, by its general category.
+pub(crate) fn class(c: char) -> Class {
     use GeneralCategory as G;
     match get_general_category(c) {
         G::NonspacingMark | G::SpacingMark | G::EnclosingMark => Class::Mark,
