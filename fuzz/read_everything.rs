@@ -1,4 +1,4 @@
-//! What both targets do with a file.
+//! What the targets for weights do with a file.
 
 use awaaz::weights::Checkpoint;
 

@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 use awaaz::compute::Precision;
 use awaaz::models::wav2vec2::{
     Config, Standardise, StreamChunk, StreamOptions, Wav2Vec2, Wav2Vec2ForCtc,
-    Wav2Vec2ForSequenceClassification, Wav2Vec2Stream, normalise,
+    Wav2Vec2ForSequenceClassification, Wav2Vec2Stream, adapter_file, normalise, with_adapter,
 };
 use awaaz::weights::Checkpoint;
 use candle_core::{Device, Tensor};
+
+#[path = "support/assert_close.rs"]
+mod assert_close;
+use assert_close::assert_close;
 
 /// Bound of the absolute error in f32.
 const TOLERANCE: f32 = 2e-3;
@@ -39,14 +43,6 @@ fn checkpoint(name: &str) -> Checkpoint {
 
 fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
-}
-
-fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let error = std::iter::zip(found, expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    let scale = expected.iter().map(|x| x.abs()).fold(0.0, f32::max);
-    println!("{what}: max abs error {error:.1e} of values up to {scale:.1}");
-    assert!(error < tolerance, "{what}: {error} is not under {tolerance}");
 }
 
 #[test]
@@ -81,6 +77,38 @@ fn every_hidden_state_and_the_logits_equal_those_of_transformers() {
         };
         assert_close(&format!("{name}, logits"), &logits, &values(expected), TOLERANCE);
     }
+}
+
+/// The files of the two languages, in safetensors and of PyTorch, have alphabets of 31 and 19 letters; `config.json` has 24.
+#[test]
+fn adapters_make_a_network_one_for_their_language() {
+    let folder = folder("").with_file_name("mms-adapters");
+    let open = |path: &Path| Checkpoint::open(path).unwrap();
+    let reference =
+        candle_core::safetensors::load(folder.join("reference.safetensors"), &Device::Cpu).unwrap();
+    for language in ["hin", "tam"] {
+        let adapter = open(&adapter_file(&folder, language).unwrap());
+        let checkpoint = with_adapter(open(&folder.join("model.safetensors")), adapter).unwrap();
+        let config = Config::read(&folder.join("config.json")).unwrap();
+        let network = Wav2Vec2ForCtc::load(&checkpoint, config, Precision::F32).unwrap();
+        let logits = network.logits(&[&sound()]).unwrap().remove(0);
+        let expected = &reference[&format!("logits.{language}")];
+        assert_eq!(logits.dims(), expected.dims(), "{language}");
+        assert_eq!(network.encoder.config.vocab_size, expected.dims()[1], "{language}");
+        assert_close(&format!("mms-adapters, {language}"), &values(&logits), &values(expected), TOLERANCE);
+    }
+}
+
+/// The adapter of another network would fit none of the layers; its file is the one to look at.
+#[test]
+fn a_misshapen_adapter_is_named() {
+    let folder = folder("").with_file_name("mms-adapters");
+    let open = |path: &Path| Checkpoint::open(path).unwrap();
+    let adapter = open(&adapter_file(&folder, "tam").unwrap());
+    let checkpoint = with_adapter(open(&folder.join("model.safetensors")), adapter).unwrap();
+    let wrong = Config { adapter_attn_dim: Some(7), ..Config::read(&folder.join("config.json")).unwrap() };
+    let error = Wav2Vec2ForCtc::load(&checkpoint, wrong, Precision::F32).err().unwrap().to_string();
+    assert!(error.contains("adapter.tam.bin: tensor wav2vec2.encoder.layers.0.adapter_layer.lin"), "{error}");
 }
 
 #[test]

@@ -356,6 +356,44 @@ fn shards_are_one_checkpoint() {
 }
 
 #[test]
+fn an_overlay_takes_the_place_of_tensors_of_its_names_whatever_word_is_before_them() {
+    let file = |label: &str, tensors: &[(&str, f32)]| {
+        let tensors: Vec<_> =
+            tensors.iter().map(|&(name, x)| (name, "F32", &[1][..], f32_bytes(&[x]))).collect();
+        Checkpoint::from_bytes(label, safetensors(&tensors)).unwrap()
+    };
+    struct Case {
+        below: &'static [(&'static str, f32)],
+        above: &'static [(&'static str, f32)],
+        both: &'static [(&'static str, f32)],
+    }
+    let cases = [
+        Case { below: &[("a", 1.0), ("b", 2.0)], above: &[("b", 3.0)], both: &[("a", 1.0), ("b", 3.0)] },
+        Case { below: &[("a", 1.0)], above: &[("b", 3.0)], both: &[("a", 1.0), ("b", 3.0)] },
+        Case { below: &[("net.a.b", 1.0)], above: &[("a.b", 3.0)], both: &[("net.a.b", 3.0)] },
+        Case { below: &[("a.b", 1.0)], above: &[("net.a.b", 3.0)], both: &[("a.b", 3.0)] },
+        // Which of two is meant, nothing says.
+        Case {
+            below: &[("x.a", 1.0), ("y.a", 2.0)],
+            above: &[("a", 3.0)],
+            both: &[("a", 3.0), ("x.a", 1.0), ("y.a", 2.0)],
+        },
+    ];
+    for case in cases {
+        let found = file("below", case.below).overlay(file("above", case.above));
+        let values = found.names().map(|name| (name, found.tensor(name, &[1]).unwrap().into_f32()[0]));
+        assert_eq!(values.collect::<Vec<_>>(), case.both);
+    }
+    let found = file("below", &[("a", 1.0), ("b", 2.0)]).overlay(file("above", &[("b", 3.0)]));
+    for (name, reason) in
+        [("a", "below: tensor a: has"), ("b", "above: tensor b: has"), ("c", "below: tensor c: miss")]
+    {
+        let error = found.tensor(name, &[2]).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
 fn errors_name_the_file_the_tensor_and_both_shapes() {
     let bytes = safetensors(&[("a", "F32", &[2, 3], f32_bytes(&noise(6)))]);
     let checkpoint = Checkpoint::from_bytes("voice.safetensors", bytes).unwrap();
@@ -375,6 +413,7 @@ fn a_model_path_may_be_a_folder_or_a_file() {
     }
     let files = resolve(folder.path()).unwrap();
     assert_eq!(files.kind, ModelKind::CTranslate2);
+    assert_eq!(files.weights, folder.path().join("model.bin"));
     assert_eq!(files.vocabulary, Some(folder.path().join("vocabulary.txt")));
     assert_eq!((files.tokenizer, files.generation_config), (None, None));
     let single = folder.path().join("tuned.safetensors");
@@ -455,12 +494,6 @@ fn a_scale_that_is_no_positive_number_is_an_error() {
         let error = writer.checkpoint().tensor("model.encoder.conv1.weight", &[1, 1]).unwrap_err();
         assert!(error.to_string().contains("positive number"), "{error}");
     }
-}
-
-#[test]
-fn a_pytorch_file_is_refused_with_advice() {
-    let error = Checkpoint::from_bytes("pytorch_model.bin", b"PK\x03\x04 and so on, a zip archive".to_vec());
-    assert!(error.err().unwrap().to_string().contains("convert it to safetensors"));
 }
 
 proptest! {

@@ -12,6 +12,10 @@ use awaaz::models::whisper::{Config, CrossCache, Input, Whisper, Workspace};
 use awaaz::weights::{Checkpoint, PullOptions, Registry, find};
 use candle_core::{Device, Tensor};
 
+#[path = "support/assert_close.rs"]
+mod assert_close;
+use assert_close::assert_close;
+
 /// Bound of the absolute error in f32.
 const TOLERANCE: f32 = 2e-3;
 /// Bound for the trained network's logits, which reach 69, where cross-attention reads keys and values in f16.
@@ -66,14 +70,6 @@ impl Reference {
             frames.iter().flat_map(|&f| &found[f as usize * width..][..width]).copied().collect();
         assert_close(name, &listed, &self.values(name), TOLERANCE);
     }
-}
-
-fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let error = std::iter::zip(found, expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    let scale = expected.iter().map(|x| x.abs()).fold(0.0, f32::max);
-    println!("{what}: max abs error {error:.1e} of values up to {scale:.1}");
-    assert!(error < tolerance, "{what}: {error} is not under {tolerance}");
 }
 
 fn load(folder: &str, file: &str) -> Whisper {

@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::storage::Storage;
 use super::tensor::{ReadError, Slot, Weight};
-use super::{ctranslate2, safetensors, whisper_names};
+use super::{ctranslate2, pytorch, safetensors, shards, whisper_names};
 use crate::{Error, Result};
 
 /// Weights files looked for in a folder, in this order.
-const WEIGHTS: [&str; 3] = ["model.safetensors", SHARD_INDEX, "model.bin"];
-const SHARD_INDEX: &str = "model.safetensors.index.json";
+const WEIGHTS: [&str; 5] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model.bin",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 
 /// Opened weights. Tensors have the names of Hugging Face transformers, also where the file is
 /// CTranslate2's, and are read one at a time: none stays in memory but those that the caller keeps.
@@ -35,24 +40,48 @@ pub(super) struct Index {
     pub(super) scalars: BTreeMap<String, i64>,
 }
 
+impl Index {
+    /// Adds the tensors of `storage`, the checkpoint's file number `file`, whatever its format.
+    fn add(&mut self, storage: &Storage, file: usize) -> Result<()> {
+        let mut head = [0; 16];
+        if storage.len() < head.len() as u64 {
+            return Err(storage.damaged(format!("{} bytes is too short for weights", storage.len())));
+        }
+        storage.read_exact_at(0, &mut head)?;
+        if safetensors::recognises(&head, storage.len()) {
+            return safetensors::index(storage, file, self);
+        }
+        if pytorch::recognises(&head) {
+            return pytorch::index(storage, file, self);
+        }
+        // CTranslate2 has one file always.
+        if ctranslate2::recognises(&head) && file == 0 {
+            *self = whisper_names::index(storage, &ctranslate2::read(storage)?)?;
+            return Ok(());
+        }
+        Err(storage.damaged("no weights of safetensors, PyTorch or CTranslate2"))
+    }
+}
+
 impl Checkpoint {
-    /// Opens a safetensors file, the index of a sharded one, a CTranslate2 `model.bin`, or a folder
-    /// that has one of them. Only the structure is read, and checked against the length of the file.
+    /// Opens a safetensors or PyTorch file, the index of a sharded one, a CTranslate2 `model.bin`, or a
+    /// folder that has one of them. Only the structure is read, and checked against the length of the
+    /// file. Of a PyTorch file nothing is run, and tensors may be some levels down, as under `model`.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read; [`Error::Model`] if it is damaged or of another format.
     pub fn open(path: &Path) -> Result<Self> {
         let weights = if path.is_dir() { find(path)? } else { path.to_path_buf() };
-        if weights.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".index.json")) {
-            let shards = safetensors::shards(&weights)?;
-            let files = shards.iter().map(|shard| Storage::open(shard)).collect::<Result<Vec<_>>>()?;
-            let mut index = Index::default();
-            for (number, file) in files.iter().enumerate() {
-                safetensors::index(file, number, &mut index)?;
-            }
-            return Ok(Self { path: weights, files, index });
+        if !shards::is_index(&weights) {
+            return Self::from_storage(Storage::open(&weights)?);
         }
-        Self::from_storage(Storage::open(&weights)?)
+        let shards = shards::read(&weights)?;
+        let files = shards.iter().map(|shard| Storage::open(shard)).collect::<Result<Vec<_>>>()?;
+        let mut index = Index::default();
+        for (number, file) in files.iter().enumerate() {
+            index.add(file, number)?;
+        }
+        Ok(Self { path: weights, files, index })
     }
 
     /// The same for a file that is already in memory; `label` stands for its path in errors.
@@ -64,22 +93,40 @@ impl Checkpoint {
     }
 
     fn from_storage(storage: Storage) -> Result<Self> {
-        if storage.len() < 16 {
-            return Err(storage.damaged(format!("{} bytes is too short for weights", storage.len())));
-        }
-        let mut head = [0; 16];
-        storage.read_exact_at(0, &mut head)?;
         let mut index = Index::default();
-        if safetensors::recognises(&head, storage.len()) {
-            safetensors::index(&storage, 0, &mut index)?;
-        } else if ctranslate2::recognises(&head) {
-            index = whisper_names::index(&storage, &ctranslate2::read(&storage)?)?;
-        } else if head.starts_with(b"PK") {
-            return Err(storage.damaged("PyTorch files are not read; convert it to safetensors"));
-        } else {
-            return Err(storage.damaged("neither safetensors nor CTranslate2 weights"));
-        }
+        index.add(&storage, 0)?;
         Ok(Self { path: storage.path().to_path_buf(), files: vec![storage], index })
+    }
+
+    /// The same with the tensors of `other`: in place of those that have their names, and beside the
+    /// rest. Where one of the two puts a word before a name, as in `wav2vec2.encoder.layer_norm.bias`,
+    /// and the other does not, it is the same name. Errors in a tensor name the file that it is from.
+    #[must_use]
+    pub fn overlay(mut self, other: Self) -> Self {
+        let first = self.files.len();
+        for (name, slot) in other.index.tensors {
+            let name = self.own_name(name);
+            self.index.tensors.insert(name, Slot { file: first + slot.file, ..slot });
+        }
+        self.files.extend(other.files);
+        self.index.scalars.extend(other.index.scalars);
+        self
+    }
+
+    /// What `name` is called here.
+    fn own_name(&self, name: String) -> String {
+        let inner = |name: &str| name.split_once('.').map(|(_, inner)| inner.to_owned());
+        if self.contains(&name) {
+            return name;
+        }
+        if let Some(shorter) = inner(&name).filter(|shorter| self.contains(shorter)) {
+            return shorter;
+        }
+        let mut longer = self.names().filter(|own| inner(own).as_deref() == Some(&name));
+        match (longer.next(), longer.next()) {
+            (Some(only), None) => only.to_owned(),
+            _ => name,
+        }
     }
 
     /// The weights file, or the index of its shards.
@@ -114,17 +161,19 @@ impl Checkpoint {
     /// [`Error::Io`] if the file cannot be read any more.
     pub fn tensor(&self, name: &str, expected: &[usize]) -> Result<Weight> {
         let unusable =
-            |reason: String| Error::Tensor { path: self.path.clone(), tensor: name.to_owned(), reason };
+            |path: &Path, reason| Error::Tensor { path: path.to_path_buf(), tensor: name.to_owned(), reason };
         let Some(slot) = self.index.tensors.get(name) else {
-            return Err(unusable(format!("missing, expected with shape {expected:?}")));
+            return Err(unusable(&self.path, format!("missing, expected with shape {expected:?}")));
         };
+        let file = &self.files[slot.file];
         if slot.shape != expected {
-            return Err(unusable(format!("has shape {:?}, expected {expected:?}", slot.shape)));
+            let reason = format!("has shape {:?}, expected {expected:?}", slot.shape);
+            return Err(unusable(file.path(), reason));
         }
-        match slot.read(&self.files[slot.file]) {
+        match slot.read(file) {
             Ok(values) => Ok(Weight { shape: slot.shape.clone(), values }),
             Err(ReadError::File(error)) => Err(error),
-            Err(ReadError::Unusable(reason)) => Err(unusable(reason)),
+            Err(ReadError::Unusable(reason)) => Err(unusable(file.path(), reason)),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The files of one model on this machine.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint;
 use super::registry::{Entry, Source, Task};
+use super::{checkpoint, pytorch};
 use crate::{Error, Result};
 
 /// Where the files of a model are. Only the weights are sure to be there.
@@ -31,7 +33,7 @@ pub struct ModelFiles {
 /// Whose conventions a model's files follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelKind {
-    /// Hugging Face transformers: safetensors.
+    /// Hugging Face transformers: safetensors or PyTorch.
     HuggingFace,
     /// CTranslate2: `model.bin`.
     CTranslate2,
@@ -51,8 +53,7 @@ impl ModelFiles {
         }
         let weights = if path.is_dir() { checkpoint::find(path)? } else { path.to_path_buf() };
         let folder = weights.parent().unwrap_or(Path::new("")).to_path_buf();
-        let is_ctranslate2 = weights.extension().is_some_and(|extension| extension == "bin");
-        let kind = if is_ctranslate2 { ModelKind::CTranslate2 } else { ModelKind::HuggingFace };
+        let kind = if is_ctranslate2(&weights) { ModelKind::CTranslate2 } else { ModelKind::HuggingFace };
         let side_file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
         Ok(Self {
             config: side_file("config.json"),
@@ -88,4 +89,12 @@ impl ModelFiles {
             vocabulary: None,
         })
     }
+}
+
+/// PyTorch's files end in `.bin` too, so the first bytes tell, where there are any.
+fn is_ctranslate2(weights: &Path) -> bool {
+    let mut head = [0; 16];
+    let read = File::open(weights).and_then(|mut file| file.read_exact(&mut head));
+    weights.extension().is_some_and(|extension| extension == "bin")
+        && (read.is_err() || !pytorch::recognises(&head))
 }

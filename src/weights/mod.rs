@@ -1,7 +1,7 @@
 //! Model weights: where they are, how they come to this machine, and what is in them.
 //!
-//! - [`Checkpoint`] reads safetensors and CTranslate2 files under one naming, that of Hugging Face. A
-//!   truncated, corrupted or hostile file gives an error, never a panic or an allocation larger than it.
+//! - [`Checkpoint`] reads safetensors, PyTorch and CTranslate2 files under one naming, that of Hugging Face.
+//!   A truncated, corrupted or hostile file gives an error, never a panic or an allocation larger than it.
 //! - [`resolve`] turns a model's name or path into its files, and pulls those that are not on this
 //!   machine yet. Every file that comes over the network is verified before anyone sees it; two
 //!   processes that pull at once do not disturb each other; offline means no network at all.
@@ -18,12 +18,16 @@ mod hub;
 #[cfg(feature = "hub")]
 mod hub_listing;
 mod package;
+mod pickle;
 mod pull;
+mod pytorch;
 mod registry;
 mod safetensors;
+mod shards;
 mod storage;
 mod tensor;
 mod whisper_names;
+mod zip_members;
 
 pub use cache::Fault;
 pub use checkpoint::Checkpoint;

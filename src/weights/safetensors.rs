@@ -3,22 +3,17 @@
 //! Format: <https://github.com/huggingface/safetensors>. The header is parsed by the crate of that
 //! name; offsets are checked here, because the crate's own check wants the whole file in memory.
 
-use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
-
 use safetensors::tensor::{Dtype, Metadata};
 
 use super::checkpoint::Index;
 use super::storage::Storage;
 use super::tensor::{Element, Slot};
-use crate::{Error, Result};
+use crate::Result;
 
 /// The limit that the format's reference implementation sets.
 const HEADER_LIMIT: u64 = 100_000_000;
 /// The header is preceded by its length.
 const LENGTH_FIELD: u64 = 8;
-/// A shard index is a small JSON file; anything larger is something else.
-const SHARD_INDEX_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Whether the first bytes of a file can be those of a safetensors file.
 pub(super) fn recognises(head: &[u8; 16], file_len: u64) -> bool {
@@ -56,6 +51,7 @@ pub(super) fn index(storage: &Storage, file: usize, index: &mut Index) -> Result
             offset: data_start + start,
             shape: info.shape.clone(),
             element: element(info.dtype),
+            strides: None,
             scale: None,
         };
         if index.tensors.insert(name.clone(), slot).is_some() {
@@ -66,34 +62,6 @@ pub(super) fn index(storage: &Storage, file: usize, index: &mut Index) -> Result
         return Err(storage.damaged(format!("{} bytes belong to no tensor", data_len - described)));
     }
     Ok(())
-}
-
-/// The shards that a `*.safetensors.index.json` names, in the order of their names.
-pub(super) fn shards(path: &Path) -> Result<Vec<PathBuf>> {
-    #[derive(serde::Deserialize)]
-    struct ShardIndex {
-        weight_map: BTreeMap<String, String>,
-    }
-    let damaged = |reason: String| Error::model(path.display().to_string(), reason);
-    let size = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-    if size > SHARD_INDEX_LIMIT {
-        return Err(damaged(format!("{size} bytes is too large for a shard index")));
-    }
-    let text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    let index: ShardIndex =
-        serde_json::from_slice(&text).map_err(|e| damaged(format!("shard index is not valid: {e}")))?;
-    let mut names: Vec<String> = index.weight_map.into_values().collect();
-    names.sort();
-    names.dedup();
-    let folder = path.parent().unwrap_or(Path::new(""));
-    names
-        .iter()
-        .map(|name| match Path::new(name).components().collect::<Vec<_>>()[..] {
-            // A shard lies beside its index; a path that leads elsewhere is not followed.
-            [Component::Normal(file)] => Ok(folder.join(file)),
-            _ => Err(damaged(format!("shard {name} is not a plain file name"))),
-        })
-        .collect()
 }
 
 fn byte_count(shape: &[usize], dtype: Dtype) -> Option<u64> {

@@ -91,6 +91,8 @@ pub(super) struct Slot {
     /// Byte offset of the first element. All elements lie within the file: checked on opening.
     pub(super) offset: u64,
     pub(super) shape: Vec<usize>,
+    /// Elements from one index of each dimension to the next, where they are not row-major.
+    pub(super) strides: Option<Vec<usize>>,
     pub(super) element: Element,
     /// The quantisation scale, for integers.
     pub(super) scale: Option<ScaleSlot>,
@@ -120,9 +122,9 @@ impl Slot {
         // Without values there are no rows either, whatever the outermost dimension says.
         let rows = if count == 0 { 0 } else { self.shape.first().copied().unwrap_or(1) };
         Ok(match self.element {
-            Element::F32 => Values::F32(storage.read_elements(self.offset, count, f32::from_le_bytes)?),
-            Element::F16 => Values::F16(storage.read_elements(self.offset, count, f16::from_le_bytes)?),
-            Element::Bf16 => Values::Bf16(storage.read_elements(self.offset, count, bf16::from_le_bytes)?),
+            Element::F32 => Values::F32(self.elements(storage, f32::from_le_bytes)?),
+            Element::F16 => Values::F16(self.elements(storage, f16::from_le_bytes)?),
+            Element::Bf16 => Values::Bf16(self.elements(storage, bf16::from_le_bytes)?),
             Element::I8 => Values::I8 {
                 row_scale: self.row_scale(storage, rows)?,
                 values: storage.read_elements(self.offset, count, i8::from_le_bytes)?,
@@ -138,6 +140,26 @@ impl Slot {
                 return Err(ReadError::Unusable("has an element type that no network here uses".into()));
             }
         })
+    }
+
+    /// The elements, row-major.
+    fn elements<T: Copy, const N: usize>(
+        &self,
+        storage: &Storage,
+        decode: impl Fn([u8; N]) -> T,
+    ) -> Result<Vec<T>, ReadError> {
+        let count = self.shape.iter().product();
+        let Some(strides) = self.strides.as_deref().filter(|_| count > 0) else {
+            return Ok(storage.read_elements(self.offset, count, decode)?);
+        };
+        // Where elements are repeated, a small file could ask for any amount of memory.
+        let span = span(&self.shape, strides).filter(|&span| span >= count);
+        let span =
+            span.ok_or_else(|| ReadError::Unusable("repeats its elements; save a copy of it".into()))?;
+        let stored = storage.read_elements(self.offset, span, decode)?;
+        let mut elements = Vec::with_capacity(count);
+        gather(&stored, &self.shape, strides, &mut elements);
+        Ok(elements)
     }
 
     /// The factor of each row, `1 / scale`.
@@ -164,6 +186,26 @@ impl Slot {
             ScaleExtent::Tensor => vec![1.0 / scales[0]; rows],
             ScaleExtent::Row => scales.into_iter().map(|s| 1.0 / s).collect(),
         })
+    }
+}
+
+/// Elements from the first of a tensor to its last, as they lie in the file.
+pub(super) fn span(shape: &[usize], strides: &[usize]) -> Option<usize> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    let last = shape
+        .iter()
+        .zip(strides)
+        .try_fold(0_usize, |last, (&dim, &stride)| last.checked_add((dim - 1).checked_mul(stride)?));
+    last?.checked_add(1)
+}
+
+/// Brings elements that lie in `strides` into row-major order.
+fn gather<T: Copy>(stored: &[T], shape: &[usize], strides: &[usize], out: &mut Vec<T>) {
+    let ([dim, shape @ ..], [stride, strides @ ..]) = (shape, strides) else { return out.push(stored[0]) };
+    for index in 0..*dim {
+        gather(&stored[index * stride..], shape, strides, out);
     }
 }
 

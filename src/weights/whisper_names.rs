@@ -138,5 +138,5 @@ fn rows(variable: &Variable, scale: Option<ScaleSlot>, block: usize, blocks: usi
         ScaleExtent::Row => ScaleSlot { offset: scale.offset + start(rows, scale.element.size()), ..scale },
     });
     let offset = variable.offset + start(elements, variable.element.size());
-    Ok(Slot { file: 0, offset, shape, element: variable.element, scale })
+    Ok(Slot { file: 0, offset, shape, strides: None, element: variable.element, scale })
 }

@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/wav2vec2: small networks of the wav2vec 2.0 family and what the reference computes with them.
+"""Makes tests/fixtures/wav2vec2 and mms-adapters: small networks of the wav2vec 2.0 family, and what the reference
+computes with them.
 
 The reference is Hugging Face transformers in double precision. Weights are random, rounded to f16, in the true layout;
 the input is noise that the test computes again. Each folder has a `config.json`, a `model.safetensors` and a
 `reference.safetensors` with all hidden states and, where there is a head, the logits.
 
     pip install -r tests/reference/requirements.txt
-    python tests/reference/wav2vec2.py
+    python tests/reference/wav2vec2.py [name ...]
+
+`mms-adapters`, in tests/fixtures itself, is a network with files of two languages beside it, one in safetensors and one
+of PyTorch, and a `reference.safetensors` with the logits of each.
 """
 
 import copy
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +25,7 @@ import transformers as hf
 from safetensors.numpy import save_file
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "wav2vec2"
+ADAPTERS = FIXTURES.with_name("mms-adapters")
 SAMPLES = 5000
 SMALL = dict(
     hidden_size=32,
@@ -39,7 +45,7 @@ LABELS = dict(id2label={i: f"label-{i}" for i in range(5)}, classifier_proj_size
 NETWORKS = [
     ("wav2vec2-base", hf.Wav2Vec2ForCTC, dict(**SMALL, **POST), True),
     ("xls-r", hf.Wav2Vec2ForCTC, dict(**SMALL, **PRE), False),
-    ("xls-r-heads-of-120", hf.Wav2Vec2Model, dict(SMALL, **PRE, hidden_size=240, num_attention_heads=2, num_hidden_layers=1), True),
+    ("xls-r-heads-of-120", hf.Wav2Vec2Model, dict(SMALL, **PRE, hidden_size=240, num_attention_heads=2, num_hidden_layers=1, num_conv_pos_embeddings=16), True),
     ("mms", hf.Wav2Vec2ForCTC, dict(**SMALL, **PRE, adapter_attn_dim=6), False),
     ("xls-r-classifier", hf.Wav2Vec2ForSequenceClassification, dict(**SMALL, **PRE, **LABELS), False),
     ("xls-r-weighted-classifier", hf.Wav2Vec2ForSequenceClassification, dict(**SMALL, **PRE, **LABELS, use_weighted_layer_sum=True), False),
@@ -94,9 +100,40 @@ def run(network) -> tuple[list[torch.Tensor], torch.Tensor | None]:
     return hidden, network.classifier(network.projector(mixed).mean(dim=1))
 
 
+def make_adapters(folder: Path) -> None:
+    """A network with adapters of two languages, whose alphabets are not of the size that `config.json` tells."""
+    shutil.rmtree(folder, ignore_errors=True)
+    settings = dict(SMALL, **PRE, adapter_attn_dim=6, num_conv_pos_embeddings=16)
+    base = random_network(hf.Wav2Vec2ForCTC, settings, 100).half()
+    base.save_pretrained(folder)
+    for seed, (language, letters) in enumerate([("hin", 31), ("tam", 19)], start=101):
+        network = random_network(hf.Wav2Vec2ForCTC, dict(settings, vocab_size=letters), seed)
+        weights = {name: weight.detach().half() for name, weight in network._get_adapters().items()}
+        if language == "hin":
+            save_file({name: weight.numpy() for name, weight in weights.items()}, folder / f"adapter.{language}.safetensors")
+        else:
+            torch.save(weights, folder / f"adapter.{language}.bin")
+    reference = {}
+    for language in ["hin", "tam"]:
+        network = hf.Wav2Vec2ForCTC.from_pretrained(
+            folder, target_lang=language, ignore_mismatched_sizes=True, dtype=torch.float64, attn_implementation="eager"
+        ).eval()
+        with torch.no_grad():
+            logits = network(torch.tensor(sound())[None].double()).logits
+        reference[f"logits.{language}"] = logits[0].float().numpy()
+        print(folder.name, language, logits.shape)
+    save_file(reference, folder / "reference.safetensors")
+
+
 def main() -> None:
-    shutil.rmtree(FIXTURES, ignore_errors=True)
+    """Makes the fixtures that are named, or all."""
+    wanted = sys.argv[1:] or [name for name, *_ in NETWORKS] + ["mms-adapters"]
+    if "mms-adapters" in wanted:
+        make_adapters(ADAPTERS)
     for seed, (name, kind, settings, old_names) in enumerate(NETWORKS):
+        if name not in wanted:
+            continue
+        shutil.rmtree(FIXTURES / name, ignore_errors=True)
         network = random_network(kind, settings, seed)
         with torch.no_grad():
             hidden, logits = run(copy.deepcopy(network).double())

@@ -124,10 +124,7 @@ impl BeamSearch {
         for frame in 0..probabilities.frames() {
             beams = self.step(probabilities, frame, vocabulary, &beams, &mut texts);
         }
-        let ended = |&(text, paths): &(usize, Paths)| (text, paths.sum() + self.at_end(&texts.nodes[text]));
-        let Some((text, score)) = beams.iter().map(ended).max_by(|a, b| a.1.total_cmp(&b.1)) else {
-            return Spelled::default();
-        };
+        let Some((text, score)) = self.best(&beams, &texts, vocabulary) else { return Spelled::default() };
         let tokens = texts.tokens(text);
         // The paths of a text that was kept include one that spells it.
         let spelled: Vec<SpelledToken> =
@@ -166,6 +163,12 @@ impl BeamSearch {
                     continue;
                 }
                 let repeats = text != ROOT && texts.nodes[text].token == token;
+                if vocabulary.delimiter() == Some(token) && (repeats || text == ROOT) {
+                    // A delimiter where no word has begun ends none, so the text is the same.
+                    let place = paths_of(&mut next, text);
+                    next[place].1.token = log_add(next[place].1.token, paths.sum() + probability);
+                    continue;
+                }
                 if repeats {
                     let place = paths_of(&mut next, text);
                     next[place].1.token = log_add(next[place].1.token, paths.token + probability);
@@ -187,6 +190,23 @@ impl BeamSearch {
         next.sort_by(|a, b| score(b).total_cmp(&score(a)));
         next.truncate(self.options.width.max(1));
         next
+    }
+
+    /// The best text at the end, where one with a delimiter after its last word is the same as without.
+    fn best(&self, beams: &[(usize, Paths)], texts: &Texts, vocabulary: &Vocabulary) -> Option<(usize, f32)> {
+        let words = |text: usize| match &texts.nodes[text] {
+            node if vocabulary.delimiter() == Some(node.token) => node.parent,
+            _ => text,
+        };
+        let mut sums: HashMap<usize, f32> = HashMap::new();
+        for &(text, paths) in beams {
+            let sum = sums.entry(words(text)).or_insert(f32::NEG_INFINITY);
+            *sum = log_add(*sum, paths.sum());
+        }
+        let score = |text: usize| sums[&words(text)] + self.at_end(&texts.nodes[text]);
+        // Of equals the last is taken, and the most probable comes first.
+        let ended = beams.iter().rev().map(|&(text, _)| (text, score(text)));
+        ended.max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     /// What a token after `parent` makes of the word that has begun, the history, and what is added.
@@ -303,6 +323,9 @@ mod tests {
             let mut text = symbols.clone();
             text.dedup();
             text.retain(|&token| vocabulary.is_text(token));
+            let words = text.split(|&token| vocabulary.delimiter() == Some(token));
+            let words: Vec<&[u32]> = words.filter(|word| !word.is_empty()).collect();
+            let text = words.join(&1);
             *texts.entry(text).or_default() += probability.exp();
         }
         let spell = |tokens: &[u32]| tokens.iter().map(|token| format!("{token} ")).collect();
@@ -332,6 +355,53 @@ mod tests {
         assert_eq!(super::super::greedy(&probabilities, &vocabulary).text, "");
         let found = BeamSearch::default().decode(&probabilities, &vocabulary);
         assert_eq!((found.text.as_str(), (found.score.exp() * 100.0).round()), ("a", 64.0));
+    }
+
+    /// "|a", "a|" and "a" are one text, and so are "a|b" and "a||b": their probabilities add up.
+    #[test]
+    fn delimiters_that_end_no_word_part_no_text_from_its_like() {
+        let frame = |delimiter: f32, a: f32, b: f32| {
+            [1.0 - delimiter - a - b, delimiter, a, b].map(|x| x.max(1e-9).ln())
+        };
+        struct Case {
+            name: &'static str,
+            frames: Vec<[f32; 4]>,
+            text: &'static str,
+            score: f32,
+        }
+        let cases = [
+            Case {
+                name: "at the end",
+                frames: vec![frame(0.0, 0.6, 0.4), frame(0.5, 0.0, 0.0)],
+                text: "a",
+                score: 0.6,
+            },
+            Case {
+                name: "at the start",
+                frames: vec![frame(0.5, 0.0, 0.0), frame(0.0, 0.6, 0.4)],
+                text: "a",
+                score: 0.6,
+            },
+            Case {
+                name: "twice",
+                frames: vec![
+                    frame(0.0, 1.0, 0.0),
+                    frame(1.0, 0.0, 0.0),
+                    frame(0.0, 0.0, 0.4),
+                    frame(0.6, 0.0, 0.0),
+                    frame(0.0, 0.0, 1.0),
+                ],
+                text: "a b",
+                score: 0.6,
+            },
+        ];
+        let vocabulary = Vocabulary::from_tokens(&["<pad>", "|", "a", "b"], 0);
+        for case in cases {
+            let found =
+                BeamSearch::default().decode(&LogProbabilities::new(case.frames.concat(), 4), &vocabulary);
+            assert_eq!(found.text, case.text, "{}", case.name);
+            assert!((found.score.exp() - case.score).abs() < 1e-3, "{}: {}", case.name, found.score.exp());
+        }
     }
 
     #[test]

@@ -49,10 +49,22 @@ impl LogProbabilities {
         &self.values[index * self.tokens..(index + 1) * self.tokens]
     }
 
-    /// The most probable token of a frame, and its log-probability.
+    /// The most probable token of a frame, the first of equals, and its log-probability.
     pub fn best(&self, frame: usize) -> (u32, f32) {
-        let tokens = self.frame(frame).iter().copied().enumerate();
+        // Of equals `max_by` takes the last; half-precision logits have such.
+        let tokens = self.frame(frame).iter().copied().enumerate().rev();
         let best = tokens.max_by(|(_, a), (_, b)| a.total_cmp(b));
         best.map_or((0, f32::NEG_INFINITY), |(token, value)| (token as u32, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equals_is_the_best() {
+        let probabilities = LogProbabilities::new(vec![1.0, 2.0, 2.0, 3.0, 3.0, 3.0], 3);
+        assert_eq!((probabilities.best(0).0, probabilities.best(1).0), (1, 0));
     }
 }

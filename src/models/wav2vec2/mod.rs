@@ -6,6 +6,7 @@
 //!
 //! Each sound is encoded at its own length, without padding: what else is encoded with it changes nothing.
 
+mod adapters;
 mod attention;
 mod config;
 mod feature_stream;
@@ -15,6 +16,7 @@ mod standardise;
 mod stream;
 mod transformer;
 
+pub use adapters::{adapter_file, with_adapter};
 pub use config::{Config, ConvNorm, Family};
 pub use standardise::{Standardise, normalise};
 pub use stream::{StreamChunk, StreamOptions, Wav2Vec2Stream};
@@ -171,12 +173,16 @@ pub struct Wav2Vec2ForCtc {
 }
 
 impl Wav2Vec2ForCtc {
-    /// As [`Wav2Vec2::load`].
+    /// As [`Wav2Vec2::load`]. The size of the vocabulary is that of the head, whatever `config` has: with an adapter it
+    /// is that of the adapter's language.
     ///
     /// # Errors
     /// As there.
-    pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
+    pub fn load(checkpoint: &Checkpoint, mut config: Config, precision: Precision) -> Result<Self> {
         let loader = Loader::new(checkpoint, Precision::F32);
+        if let Some(&[vocab_size, _]) = checkpoint.shape("lm_head.weight").as_deref() {
+            config.vocab_size = vocab_size;
+        }
         let lm_head = loader.linear(&["lm_head".into()], config.hidden_size, config.vocab_size)?;
         Ok(Self { encoder: Wav2Vec2::load(checkpoint, config, precision)?, lm_head })
     }
