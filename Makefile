@@ -80,7 +80,7 @@ test-ort: setup-ort
 	library=($(abspath $(ORT))/onnxruntime/capi/libonnxruntime.*)
 	export ORT_DYLIB_PATH="$${library[0]}"
 	cargo test --release --locked --features ort --lib onnx
-	cargo test --release --locked --features ort --test onnx
+	cargo test --release --locked --features ort --test onnx --test onnx_tasks
 
 lint: setup
 	cargo fmt --check

@@ -9,7 +9,8 @@ use super::identify::LanguageIdentifier;
 use super::live::{LiveRecognizer, SegmentRecognizer};
 use super::options::{LanguageChoice, Options};
 use super::recognizer::WhisperRecognizer;
-use crate::compute::{Precision, Threads};
+use crate::compute::Threads;
+use crate::models::backend::Backend;
 use crate::models::encoder::model_type;
 use crate::weights::ModelFiles;
 use crate::{Error, Result};
@@ -24,7 +25,7 @@ pub enum Model {
 }
 
 impl Model {
-    /// Loads a model's files, to multiply in `precision`, and to hear what `language` says where the model has a part for
+    /// Loads a model's files, to be computed by `backend`, and to hear what `language` says where the model has a part for
     /// each language. `identifier` finds the language of what is spoken, for models that do not.
     ///
     /// # Errors
@@ -32,11 +33,14 @@ impl Model {
     pub fn load(
         files: &ModelFiles,
         threads: Threads,
-        precision: Precision,
+        backend: impl Into<Backend>,
         language: &LanguageChoice,
         identifier: Option<Arc<dyn LanguageIdentifier>>,
     ) -> Result<Self> {
-        if model_type(files)? == "whisper" {
+        let backend = backend.into();
+        if let Backend::Native(precision) = backend
+            && model_type(files)? == "whisper"
+        {
             if identifier.is_some() {
                 return Err(Error::Setting(
                     "Whisper finds languages itself; leave out the model for it".into(),
@@ -48,7 +52,7 @@ impl Model {
             LanguageChoice::Fixed(code) => Some(code.as_str()),
             LanguageChoice::Detect | LanguageChoice::Among(_) => None,
         };
-        let engine = CtcEngine::load(files, threads, precision, language)?;
+        let engine = CtcEngine::load(files, threads, backend, language)?;
         Ok(Self::Ctc(Arc::new(match identifier {
             Some(identifier) => engine.with_identifier(identifier),
             None => engine,

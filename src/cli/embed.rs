@@ -123,10 +123,7 @@ pub fn run(args: &EmbedArgs) -> Result<Exit> {
     let threads = Threads::new(args.model.threads())?;
     let encoder = args.model.load_encoder(precision, &threads, talk, &stop)?;
     let layer = args.layer.unwrap_or(encoder.layers());
-    if layer > encoder.layers() {
-        let layers = encoder.layers();
-        return Err(Error::Setting(format!("there is no layer {layer}: the network has {layers}")));
-    }
+    encoder.check_layer(layer)?;
     let asked = SampleIndex::from_seconds(args.window.as_secs_f64()).0 as usize;
     let window = asked.min(encoder.longest().unwrap_or(usize::MAX)).max(encoder.hop());
     let made_by = MadeBy {

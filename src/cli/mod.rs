@@ -16,6 +16,7 @@ pub mod listen;
 pub mod model_args;
 pub mod models;
 pub mod moderate;
+pub mod onnx_args;
 pub mod replay;
 pub mod stop;
 pub mod stream;

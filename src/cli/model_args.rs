@@ -1,6 +1,8 @@
 //! Which model to use, and how.
 
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
@@ -10,16 +12,18 @@ use crate::asr::identify::{LanguageIdentifier, load_identifier};
 use crate::asr::{LanguageChoice, Model};
 use crate::cli::ctc_args::CtcArgs;
 use crate::cli::models::pull_listener;
+use crate::cli::onnx_args::OnnxArgs;
 use crate::cli::stop::Stop;
 use crate::compute::{Precision, Threads};
+use crate::models::backend::Backend;
 use crate::models::encoder::{Encoder, load_encoder};
-use crate::weights::{Network, PullOptions, resolve};
+use crate::weights::{ModelFiles, Network, PullOptions, resolve};
 
 /// Arguments that name a recogniser's model.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
     /// A model's name (see `awaaz models list`), the path of its folder, or OWNER/NAME of one on the Hugging Face hub:
-    /// Whisper, or wav2vec 2.0, XLS-R, MMS, HuBERT, WavLM with a CTC head.
+    /// Whisper, or wav2vec 2.0, XLS-R, MMS, HuBERT, WavLM with a CTC head, also as an ONNX export.
     #[arg(long, alias = "encoder", value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
     pub model: String,
     /// Numbers that the network is multiplied in: f32 as it was trained, int8 faster and smaller [default: f32, live int8].
@@ -31,6 +35,8 @@ pub struct ModelArgs {
     /// Fail rather than fetch a model.
     #[arg(long, help_heading = "Model")]
     offline: bool,
+    #[command(flatten)]
+    onnx: OnnxArgs,
 }
 
 /// Whether the user is told how a pull goes.
@@ -45,7 +51,13 @@ pub enum Talk {
 impl ModelArgs {
     /// A model by name or path, with as many threads as there are cores.
     pub fn named(model: impl Into<String>, precision: Precision) -> Self {
-        Self { model: model.into(), precision: Some(precision), threads: None, offline: false }
+        Self {
+            model: model.into(),
+            precision: Some(precision),
+            threads: None,
+            offline: false,
+            onnx: OnnxArgs::default(),
+        }
     }
 
     /// The same settings for another model.
@@ -77,9 +89,9 @@ impl ModelArgs {
         talk: Talk,
         stop: &Stop,
     ) -> Result<Model> {
-        let files = resolve(&self.model, &self.pull_options(talk, stop)?)?;
+        let (files, backend) = self.open(precision, talk, stop)?;
         let identifier = ctc.load_identifier(self, talk, stop)?;
-        Model::load(&files, Threads::new(self.threads())?, precision, language, identifier)
+        Model::load(&files, Threads::new(self.threads())?, backend, language, identifier)
     }
 
     /// As [`load`](Self::load), for a model that says which language is spoken.
@@ -92,8 +104,8 @@ impl ModelArgs {
         talk: Talk,
         stop: &Stop,
     ) -> Result<Arc<dyn LanguageIdentifier>> {
-        let files = resolve(&self.model, &self.pull_options(talk, stop)?)?;
-        load_identifier(&files, Threads::new(self.threads())?, precision)
+        let (files, backend) = self.open(precision, talk, stop)?;
+        load_identifier(&files, Threads::new(self.threads())?, backend)
     }
 
     /// As [`load`](Self::load), for a model whose hidden states are wanted.
@@ -107,8 +119,29 @@ impl ModelArgs {
         talk: Talk,
         stop: &Stop,
     ) -> Result<Box<dyn Encoder>> {
-        let files = resolve(&self.model, &self.pull_options(talk, stop)?)?;
-        threads.run(|| load_encoder(&files, precision))
+        let (files, backend) = self.open(precision, talk, stop)?;
+        threads.run(|| load_encoder(&files, backend))
+    }
+
+    /// The model's files, and what computes it. Of an ONNX export the user is told what that is.
+    fn open(&self, precision: Precision, talk: Talk, stop: &Stop) -> Result<(ModelFiles, Backend)> {
+        let found = resolve(&self.model, &self.pull_options(talk, stop)?)?;
+        let network = found.weights.clone();
+        let files = match precision {
+            // Who names the network itself wants that one.
+            Precision::Int8 if Path::new(&self.model) != network => found.in_int8(),
+            _ => found,
+        };
+        let backend = Backend::open(&files, precision, &self.onnx.options(self.threads()))?;
+        if let (Backend::Onnx(model), Talk::Stderr) = (&backend, talk) {
+            let mut line = model.report();
+            if let Some(precision) = self.precision.filter(|_| files.weights == network) {
+                line += &format!("; in the numbers of the export, whatever --precision {precision} says");
+            }
+            // Without stderr there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+        Ok((files, backend))
     }
 
     fn pull_options(&self, talk: Talk, stop: &Stop) -> Result<PullOptions> {

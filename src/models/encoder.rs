@@ -3,9 +3,11 @@
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 
+use super::backend::Backend;
+use super::export::Export;
+use super::onnx::{OnnxModel, OutputKind};
 use super::wav2vec2::{self, Standardise, Wav2Vec2};
 use super::whisper::{self, Whisper};
-use crate::compute::Precision;
 use crate::dsp::HOP;
 use crate::weights::{Checkpoint, ModelFiles, ModelKind};
 use crate::{Error, Result};
@@ -25,6 +27,19 @@ pub trait Encoder: Send + Sync {
     /// needs in proportion to the square of the length.
     fn longest(&self) -> Option<usize> {
         None
+    }
+
+    /// Whether hidden state `layer` can be had.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where it cannot, with what can.
+    fn check_layer(&self, layer: usize) -> Result<()> {
+        match self.layers() {
+            layers if layer > layers => {
+                Err(Error::Setting(format!("there is no layer {layer}: the network has {layers}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Hidden state `layer` of each of `sounds` (16 kHz samples), `[frames, width]`. A sound does not depend on what else
@@ -49,7 +64,7 @@ struct Kind {
 /// One that names `config.json`, where it cannot be read.
 pub fn model_type(files: &ModelFiles) -> Result<String> {
     let path = match &files.config {
-        Some(path) if files.kind == ModelKind::HuggingFace => path,
+        Some(path) if matches!(files.kind, ModelKind::HuggingFace | ModelKind::Onnx) => path,
         _ => return Ok("whisper".into()),
     };
     let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
@@ -59,11 +74,15 @@ pub fn model_type(files: &ModelFiles) -> Result<String> {
     Ok(if kind.model_type.is_empty() { "whisper".into() } else { kind.model_type })
 }
 
-/// Loads the encoder of the model whose files are given, to multiply in `precision`. A head that it has is left aside.
+/// Loads the encoder of the model whose files are given, to be computed by `backend`. A head that it has is left aside.
 ///
 /// # Errors
 /// One that names the file that is missing or wrong.
-pub fn load_encoder(files: &ModelFiles, precision: Precision) -> Result<Box<dyn Encoder>> {
+pub fn load_encoder(files: &ModelFiles, backend: impl Into<Backend>) -> Result<Box<dyn Encoder>> {
+    let precision = match backend.into() {
+        Backend::Native(precision) => precision,
+        Backend::Onnx(model) => return Ok(Box::new(ExportedEncoder::load(*model, files)?)),
+    };
     let checkpoint = Checkpoint::open(&files.weights)?;
     if model_type(files)? == "whisper" {
         let config = whisper::Config::read(&checkpoint, files.config.as_deref())?;
@@ -102,6 +121,62 @@ impl Encoder for Wav2Vec2Encoder {
         let ready: Vec<Vec<f32>> = sounds.iter().map(|sound| self.standardise.apply(sound, least)).collect();
         let ready: Vec<&[f32]> = ready.iter().map(Vec::as_slice).collect();
         self.network.hidden_state(&ready, layer)
+    }
+}
+
+/// An export that gives last hidden states, and what it wants its sound to be.
+struct ExportedEncoder {
+    export: Export,
+    standardise: Standardise,
+}
+
+impl ExportedEncoder {
+    fn load(model: OnnxModel, files: &ModelFiles) -> Result<Self> {
+        let Some(config) = &files.config else {
+            return Err(Error::model(files.folder.display().to_string(), "has no config.json"));
+        };
+        let export = Export::new(model, wav2vec2::Config::read_of_export(config)?, OutputKind::Frames)?;
+        let (width, expected) = (export.width(), export.config.hidden_size);
+        if width != expected {
+            return Err(export.fault(format!(
+                "gives rows of {width}, not hidden states of {expected}: it has a head; export it without \
+                 (feature-extraction)"
+            )));
+        }
+        Ok(Self { export, standardise: Standardise::read(&files.folder)? })
+    }
+}
+
+impl Encoder for ExportedEncoder {
+    fn hop(&self) -> usize {
+        self.export.config.hop()
+    }
+
+    fn layers(&self) -> usize {
+        self.export.config.num_hidden_layers
+    }
+
+    fn width(&self) -> usize {
+        self.export.width()
+    }
+
+    fn check_layer(&self, layer: usize) -> Result<()> {
+        match self.layers() {
+            last if layer != last => Err(Error::Setting(format!(
+                "there is no layer {layer}: an ONNX export gives the last alone, {last}; native weights have all"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn encode(&self, sounds: &[&[f32]], layer: usize) -> Result<Vec<Tensor>> {
+        self.check_layer(layer)?;
+        let encode = |sound: &&[f32]| {
+            let ready = self.standardise.apply(sound, self.export.config.field());
+            let states = self.export.run(&ready)?;
+            Ok(Tensor::from_vec(states.values, (states.frames, states.width), &Device::Cpu)?)
+        };
+        sounds.iter().map(encode).collect()
     }
 }
 

@@ -1,8 +1,14 @@
 //! The networks, one module each: a `Config`, the layers, loading by Hugging Face's tensor names.
 
+pub mod backend;
 pub mod encoder;
+pub mod export;
 mod loader;
 #[cfg(feature = "ort")]
 pub mod onnx;
+#[cfg(not(feature = "ort"))]
+#[path = "no_onnx.rs"]
+pub mod onnx;
+mod onnx_output;
 pub mod wav2vec2;
 pub mod whisper;

@@ -183,7 +183,7 @@ pub(super) fn find(folder: &Path) -> Result<PathBuf> {
     WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
         Error::model(
             folder.display().to_string(),
-            format!("no weights in the folder; looked for {}", WEIGHTS.join(", ")),
+            format!("no weights in the folder; looked for {}, and model.onnx", WEIGHTS.join(", ")),
         )
     })
 }

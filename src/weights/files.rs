@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::registry::{Entry, Source, Task};
-use super::{checkpoint, pytorch};
+use super::{OnnxFiles, checkpoint, pytorch};
 use crate::{Error, Result};
 
 /// Where the files of a model are. Only the weights are sure to be there.
@@ -15,7 +15,8 @@ pub struct ModelFiles {
     pub name: String,
     /// The folder that the files are in.
     pub folder: PathBuf,
-    /// What [`Checkpoint::open`](super::Checkpoint::open) takes; the shared library where it is no model.
+    /// What [`Checkpoint::open`](super::Checkpoint::open) takes; the network of an ONNX export; the shared library where
+    /// it is no model.
     pub weights: PathBuf,
     /// Whose conventions the side files follow.
     pub kind: ModelKind,
@@ -37,12 +38,15 @@ pub enum ModelKind {
     HuggingFace,
     /// CTranslate2: `model.bin`.
     CTranslate2,
+    /// An ONNX export, with the side files of Hugging Face transformers.
+    Onnx,
     /// No model: a shared library.
     Library,
 }
 
 impl ModelFiles {
-    /// The model in a folder, or in the folder of a weights file.
+    /// The model in a folder, or in the folder of a weights file. An ONNX export in a folder counts where there are no
+    /// other weights.
     ///
     /// # Errors
     /// [`Error::Model`] if there is nothing at `path`, or no weights in the folder.
@@ -51,7 +55,13 @@ impl ModelFiles {
         if !path.exists() {
             return Err(Error::model(name, "there is no such file or folder"));
         }
-        let weights = if path.is_dir() { checkpoint::find(path)? } else { path.to_path_buf() };
+        let weights = match path.is_dir() {
+            true => checkpoint::find(path).or_else(|error| OnnxFiles::network_in(path).ok_or(error))?,
+            false => path.to_path_buf(),
+        };
+        if weights.extension().is_some_and(|extension| extension == "onnx") {
+            return Self::of_export(name, weights);
+        }
         let folder = weights.parent().unwrap_or(Path::new("")).to_path_buf();
         let kind = if is_ctranslate2(&weights) { ModelKind::CTranslate2 } else { ModelKind::HuggingFace };
         let side_file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
@@ -65,6 +75,30 @@ impl ModelFiles {
             weights,
             kind,
         })
+    }
+
+    /// Those of an ONNX export; the folder is that of the side files.
+    fn of_export(name: String, network: PathBuf) -> Result<Self> {
+        let files = OnnxFiles::at(&network)?;
+        let side = files.config.as_deref().or(files.vocabulary.as_deref()).unwrap_or(&network);
+        Ok(Self {
+            name,
+            folder: side.parent().unwrap_or(Path::new("")).to_path_buf(),
+            weights: network,
+            kind: ModelKind::Onnx,
+            config: files.config,
+            generation_config: None,
+            tokenizer: None,
+            vocabulary: None,
+        })
+    }
+
+    /// The same model in int8, where it is an ONNX export that was made in both.
+    pub fn in_int8(self) -> Self {
+        match OnnxFiles::quantised(&self.weights).filter(|_| self.kind == ModelKind::Onnx) {
+            Some(weights) => Self { weights, ..self },
+            None => self,
+        }
     }
 
     /// The files of a registry's entry, in a folder that they were pulled or put into.
@@ -97,4 +131,31 @@ fn is_ctranslate2(weights: &Path) -> bool {
     let read = File::open(weights).and_then(|mut file| file.read_exact(&mut head));
     weights.extension().is_some_and(|extension| extension == "bin")
         && (read.is_err() || !pytorch::recognises(&head))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn exports_are_found_where_there_are_no_other_weights() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let write = |name: &str| fs::write(path(name), []).unwrap();
+        fs::create_dir(path("onnx")).unwrap();
+        ["config.json", "onnx/model.onnx", "onnx/model_int8.onnx"].into_iter().for_each(write);
+
+        let files = ModelFiles::at(folder.path()).unwrap();
+        assert_eq!((files.kind, &files.weights), (ModelKind::Onnx, &path("onnx/model.onnx")));
+        assert_eq!((&files.folder, &files.config), (&folder.path().into(), &Some(path("config.json"))));
+        assert_eq!(files.in_int8().weights, path("onnx/model_int8.onnx"));
+
+        write("model.safetensors");
+        let files = ModelFiles::at(folder.path()).unwrap();
+        assert_eq!((files.kind, &files.weights), (ModelKind::HuggingFace, &path("model.safetensors")));
+        assert_eq!(files.in_int8().weights, path("model.safetensors"));
+        let named = ModelFiles::at(&path("onnx/model.onnx")).unwrap();
+        assert_eq!((named.kind, named.folder), (ModelKind::Onnx, folder.path().into()));
+    }
 }

@@ -17,6 +17,7 @@ mod files;
 mod hub;
 #[cfg(feature = "hub")]
 mod hub_listing;
+mod onnx_files;
 mod package;
 mod pickle;
 mod pull;
@@ -33,6 +34,7 @@ pub use cache::Fault;
 pub use checkpoint::Checkpoint;
 pub use digest::Sha256;
 pub use files::{ModelFiles, ModelKind};
+pub use onnx_files::OnnxFiles;
 pub use pull::{Network, PullEvent, PullOptions, find, is_pulled, pull, resolve, verify};
 pub use registry::{Entry, HubFile, HubSource, PackageSource, PackagedFile, Registry, Source, Task};
 pub use tensor::{Values, Weight};

@@ -3,7 +3,8 @@
 
 The reference is Hugging Face transformers in double precision. Weights are random, as in wav2vec2.py; the input is the
 noise of that script. A folder has a `model.onnx` and what exporters put beside it; `reference.safetensors` has the logits
-for the sound, and for its first half, since lengths must not be fixed by the export.
+for the sound, and for its first half, since lengths must not be fixed by the export. `model.safetensors` has the weights
+that a network was exported from.
 
     pip install -r tests/reference/requirements.txt
     python tests/reference/onnx_models.py
@@ -28,27 +29,28 @@ from wav2vec2 import LABELS, PRE, SAMPLES, SMALL, random_network, sound
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "onnx"
 
 
-class Logits(torch.nn.Module):
-    """What exporters export: samples in, logits out."""
+class Wanted(torch.nn.Module):
+    """What exporters export: samples in, logits or hidden states out."""
 
-    def __init__(self, network):
+    def __init__(self, network, output):
         super().__init__()
         self.network = network
+        self.output = output
 
     def forward(self, input_values):
-        return self.network(input_values).logits
+        return self.network(input_values)[self.output]
 
 
-def export(network, to: Path) -> None:
+def export(network, to: Path, output: str = "logits") -> None:
     """Writes one file, with the weights in it and any length of sound."""
     to.parent.mkdir(parents=True, exist_ok=True)
     samples = torch.tensor(sound())[None]
     torch.onnx.export(
-        Logits(network).eval(),
+        Wanted(network, output).eval(),
         (samples,),
         str(to),
         input_names=["input_values"],
-        output_names=["logits"],
+        output_names=[output],
         dynamic_shapes=({0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC},),
         dynamo=True,
         external_data=False,
@@ -62,6 +64,18 @@ def export(network, to: Path) -> None:
     del model.graph.value_info[:]
     del model.graph.metadata_props[:]
     onnx.save(model, to)
+
+
+def beside(network, folder: Path) -> None:
+    """Writes what exporters copy."""
+    (folder / "config.json").write_text(json.dumps(network.config.to_dict(), indent=1, default=str) + "\n")
+    (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": True, "sampling_rate": 16000}) + "\n")
+
+
+def weights(network, folder: Path) -> None:
+    """Writes the weights themselves, which are exact in half precision."""
+    tensors = {name: weight.half().numpy() for name, weight in network.state_dict().items()}
+    save_file(tensors, folder / "model.safetensors")
 
 
 def reference(network, to: Path) -> None:
@@ -91,12 +105,20 @@ def ctc() -> None:
     export(network, model)
     quantize_dynamic(str(model), str(quantised), weight_type=QuantType.QUInt8, op_types_to_quantize=["MatMul", "Gemm"])
     reference(network, folder)
-    (folder / "config.json").write_text(json.dumps(network.config.to_dict(), indent=1, default=str) + "\n")
+    beside(network, folder)
+    weights(network, folder)
     vocabulary = {token: i for i, token in enumerate(["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYP"])}
     (folder / "vocab.json").write_text(json.dumps(vocabulary) + "\n")
-    (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": True, "sampling_rate": 16000}) + "\n")
     compare(folder, model)
     compare(folder, quantised)
+    encoder(network.wav2vec2)
+
+
+def encoder(network) -> None:
+    """The same network without its head: an export alone, as people keep it."""
+    folder = FIXTURES / "encoder"
+    export(network, folder / "model.onnx", "last_hidden_state")
+    beside(network, folder)
 
 
 def classifier() -> None:
@@ -104,6 +126,8 @@ def classifier() -> None:
     network = random_network(hf.Wav2Vec2ForSequenceClassification, dict(**SMALL, **PRE, **LABELS), 22)
     export(network, folder / "model.onnx")
     reference(network, folder)
+    beside(network, folder)
+    weights(network, folder)
     compare(folder, folder / "model.onnx")
 
 

@@ -3,19 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::Tensor;
 use serde::Deserialize;
 
+use super::network::CtcNetwork;
 use super::{LogProbabilities, Units, Vocabulary};
 use crate::asr::identify::LanguageIdentifier;
-use crate::compute::{Precision, Threads};
-use crate::models::wav2vec2::{Config, Standardise, Wav2Vec2ForCtc};
+use crate::compute::Threads;
+use crate::models::backend::Backend;
+use crate::models::wav2vec2::{Standardise, Wav2Vec2ForCtc};
 use crate::weights::{Checkpoint, ModelFiles};
 use crate::{Error, Result};
 
 /// A model that spells what it hears.
 pub struct CtcEngine {
-    pub(super) network: Wav2Vec2ForCtc,
+    pub(super) network: CtcNetwork,
     pub(super) vocabulary: Vocabulary,
     pub(super) threads: Threads,
     pub(super) standardise: Standardise,
@@ -33,7 +34,7 @@ struct TokenizerConfig {
 }
 
 impl CtcEngine {
-    /// Loads a model's files, to multiply in `precision`. `language` is the code of the language that is spoken: networks
+    /// Loads a model's files, to be computed by `backend`. `language` is the code of the language that is spoken: networks
     /// with a vocabulary for each need it, of others it says what their text is marked as.
     ///
     /// # Errors
@@ -41,7 +42,7 @@ impl CtcEngine {
     pub fn load(
         files: &ModelFiles,
         threads: Threads,
-        precision: Precision,
+        backend: impl Into<Backend>,
         language: Option<&str>,
     ) -> Result<Self> {
         let missing = |what: &str| {
@@ -50,7 +51,8 @@ impl CtcEngine {
                 format!("has no {what}; put it beside the weights"),
             )
         };
-        let config = Config::read(files.config.as_deref().ok_or_else(|| missing("config.json"))?)?;
+        let backend = backend.into();
+        let config = backend.config(files.config.as_deref().ok_or_else(|| missing("config.json"))?)?;
         let tokenizer: TokenizerConfig =
             side_file(&files.folder.join("tokenizer_config.json"))?.unwrap_or_default();
         let vocab_json = files.folder.join("vocab.json");
@@ -60,8 +62,14 @@ impl CtcEngine {
         let target = language.or(tokenizer.target_lang.as_deref());
         let vocabulary = Vocabulary::read(&vocab_json, config.pad_token_id as u32, target)?;
         let spells_phones = tokenizer.tokenizer_class.is_some_and(|class| class.contains("Phoneme"));
-        let checkpoint = Checkpoint::open(&files.weights)?;
-        let network = threads.run(|| Wav2Vec2ForCtc::load(&checkpoint, config, precision))?;
+        let network = match backend {
+            Backend::Onnx(model) => CtcNetwork::of_export(*model, config, &vocabulary)?,
+            Backend::Native(precision) => {
+                let checkpoint = Checkpoint::open(&files.weights)?;
+                let network = threads.run(|| Wav2Vec2ForCtc::load(&checkpoint, config, precision))?;
+                CtcNetwork::Native(Box::new(network))
+            }
+        };
         Ok(Self {
             network,
             vocabulary: vocabulary.of(if spells_phones { Units::Phones } else { Units::Letters }),
@@ -106,22 +114,16 @@ impl CtcEngine {
     /// # Errors
     /// Those of the network.
     pub fn listen(&self, sounds: &[&[f32]]) -> Result<Vec<LogProbabilities>> {
-        let field = self.network.encoder.config.field();
+        let field = self.network.config().field();
         let ready: Vec<Vec<f32>> = sounds.iter().map(|sound| self.standardise.apply(sound, field)).collect();
         let ready: Vec<&[f32]> = ready.iter().map(Vec::as_slice).collect();
-        let logits = self.threads.run(|| self.network.logits(&ready))?;
-        logits.iter().map(|logits| Ok(LogProbabilities::new(values(logits)?, logits.dims()[1]))).collect()
+        self.threads.run(|| self.network.listen(&ready))
     }
 
     /// Samples from one frame to the next.
     pub fn hop(&self) -> usize {
-        self.network.encoder.config.hop()
+        self.network.config().hop()
     }
-}
-
-/// The numbers of a tensor, row by row.
-pub(super) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.flatten_all()?.to_vec1()?)
 }
 
 /// A JSON file beside the weights, if it is there.

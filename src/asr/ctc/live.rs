@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::{CtcEngine, values};
+use super::engine::CtcEngine;
+use super::growing::Growing;
 use super::search::Search;
 use super::transcribed::segment;
-use super::{LogProbabilities, Spelled, greedy};
+use super::{Spelled, greedy};
 use crate::Result;
 use crate::asr::live::{FinalText, PartialText, SegmentRecognizer};
 use crate::asr::options::Options;
-use crate::models::wav2vec2::{StreamOptions, Wav2Vec2Stream};
+use crate::models::wav2vec2::StreamOptions;
 use crate::time::{SampleIndex, Span};
 use crate::vad::SpeechSegment;
 
@@ -42,16 +43,6 @@ pub struct CtcLiveRecognizer {
     options: StreamOptions,
     growing: Option<Growing>,
     prepared: Option<(Span, FinalText)>,
-}
-
-/// The segment that is growing.
-struct Growing {
-    segment: u64,
-    stream: Wav2Vec2Stream,
-    /// Samples that the stream was given.
-    pushed: usize,
-    /// Log-probabilities of the frames that will not change.
-    settled: LogProbabilities,
 }
 
 impl CtcLiveRecognizer {
@@ -87,12 +78,7 @@ impl CtcLiveRecognizer {
 
     /// The segment that grows, from its beginning where it is another than before.
     fn follow(&mut self, segment: u64) -> Growing {
-        let fresh = || Growing {
-            segment,
-            stream: Wav2Vec2Stream::new(&self.engine.network.encoder, self.options),
-            pushed: 0,
-            settled: LogProbabilities::new(Vec::new(), self.engine.network.tokens()),
-        };
+        let fresh = || Growing::new(segment, &self.engine.network, self.options);
         self.growing.take().filter(|growing| growing.segment == segment).unwrap_or_else(fresh)
     }
 
@@ -116,30 +102,6 @@ impl CtcLiveRecognizer {
     }
 }
 
-impl Growing {
-    /// Hears the rest of `samples`; returns what is known of the frames after the settled ones.
-    fn hear(&mut self, engine: &CtcEngine, samples: &[f32]) -> Result<LogProbabilities> {
-        let network = &engine.network;
-        let tokens = network.tokens();
-        let new = samples.get(self.pushed..).unwrap_or_default();
-        self.pushed = self.pushed.max(samples.len());
-        let mut ahead = None;
-        let settled = &mut self.settled;
-        self.stream.push(&network.encoder, new, |chunk| {
-            settled.append(LogProbabilities::new(values(&network.logits_of(&chunk.states)?)?, tokens));
-            ahead = Some(chunk.ahead);
-            Ok(())
-        })?;
-        let rest = match ahead {
-            Some(ahead) => Some(ahead),
-            None => self.stream.rest(&network.encoder)?,
-        };
-        let rest = rest.filter(|states| states.dims()[0] > 0);
-        let logits = rest.map_or(Ok(Vec::new()), |states| values(&network.logits_of(&states)?))?;
-        Ok(LogProbabilities::new(logits, tokens))
-    }
-}
-
 impl SegmentRecognizer for CtcLiveRecognizer {
     fn partial(
         &mut self,
@@ -152,7 +114,7 @@ impl SegmentRecognizer for CtcLiveRecognizer {
         }
         let mut growing = self.follow(segment);
         let engine = &self.engine;
-        let ahead = engine.threads.run(|| growing.hear(engine, &speech.samples))?;
+        let ahead = engine.threads.run(|| growing.hear(&engine.network, &speech.samples))?;
         let settled = greedy(&growing.settled, &engine.vocabulary);
         let stable = settled_words(&settled, growing.settled.frames(), engine);
         let mut all = growing.settled.clone();

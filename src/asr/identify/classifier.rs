@@ -2,37 +2,77 @@
 
 use super::{LanguageIdentifier, LikelyLanguage, ranked};
 use crate::asr::chunk::MAX_CHUNK;
-use crate::compute::{Precision, Threads, log_softmax};
+use crate::compute::{Threads, log_softmax};
+use crate::models::backend::Backend;
+use crate::models::export::Export;
+use crate::models::onnx::OutputKind;
 use crate::models::wav2vec2::{Config, Standardise, Wav2Vec2ForSequenceClassification};
 use crate::weights::{Checkpoint, ModelFiles};
 use crate::{Error, Result};
 
 /// A network with a head for classes, and what they are called.
 pub struct Classifier {
-    network: Wav2Vec2ForSequenceClassification,
+    network: Network,
     labels: Vec<String>,
     standardise: Standardise,
     threads: Threads,
 }
 
+/// A network with a head for classes, whatever computes it.
+enum Network {
+    Native(Box<Wav2Vec2ForSequenceClassification>),
+    Export(Box<Export>),
+}
+
+impl Network {
+    fn config(&self) -> &Config {
+        match self {
+            Self::Native(network) => &network.encoder.config,
+            Self::Export(export) => &export.config,
+        }
+    }
+
+    fn classes(&self) -> usize {
+        match self {
+            Self::Native(network) => network.classes(),
+            Self::Export(export) => export.width(),
+        }
+    }
+
+    fn logits(&self, samples: &[f32]) -> Result<Vec<f32>> {
+        match self {
+            Self::Native(network) => network.logits(samples),
+            Self::Export(export) => export.run(samples).map(|output| output.values),
+        }
+    }
+}
+
 impl Classifier {
-    /// Loads a model's files, to multiply in `precision`.
+    /// Loads a model's files, to be computed by `backend`.
     ///
     /// # Errors
     /// One that names the file that is missing or wrong, or says that the network has no classes.
-    pub fn load(files: &ModelFiles, threads: Threads, precision: Precision) -> Result<Self> {
+    pub fn load(files: &ModelFiles, threads: Threads, backend: impl Into<Backend>) -> Result<Self> {
         let broken = |reason: String| Error::model(files.folder.display().to_string(), reason);
         let config = files.config.as_deref().ok_or_else(|| broken("has no config.json".into()))?;
-        let config = Config::read(config)?;
-        let checkpoint = Checkpoint::open(&files.weights)?;
-        if !checkpoint.contains("classifier.weight") {
-            return Err(broken(
-                "has no classes: it writes or encodes, but does not say what a sound is".into(),
-            ));
-        }
+        let backend = backend.into();
+        let config = backend.config(config)?;
         let labels: Vec<String> = config.id2label.values().cloned().collect();
-        let network =
-            threads.run(|| Wav2Vec2ForSequenceClassification::load(&checkpoint, config, precision))?;
+        let network = match backend {
+            Backend::Onnx(model) => {
+                Network::Export(Box::new(Export::new(*model, config, OutputKind::Sound)?))
+            }
+            Backend::Native(precision) => {
+                let checkpoint = Checkpoint::open(&files.weights)?;
+                if !checkpoint.contains("classifier.weight") {
+                    return Err(broken(
+                        "has no classes: it writes or encodes, but does not say what a sound is".into(),
+                    ));
+                }
+                let load = || Wav2Vec2ForSequenceClassification::load(&checkpoint, config, precision);
+                Network::Native(Box::new(threads.run(load)?))
+            }
+        };
         if labels.len() != network.classes() {
             let (named, classes) = (labels.len(), network.classes());
             return Err(broken(format!("config.json names {named} classes, the weights have {classes}")));
@@ -45,7 +85,7 @@ impl Classifier {
     /// # Errors
     /// Those of the network.
     pub fn classify(&self, samples: &[f32]) -> Result<Vec<(String, f32)>> {
-        let ready = self.standardise.apply(samples, self.network.encoder.config.field());
+        let ready = self.standardise.apply(samples, self.network.config().field());
         let mut logits = self.threads.run(|| self.network.logits(&ready))?;
         log_softmax(&mut logits);
         Ok(self.labels.iter().cloned().zip(logits.iter().map(|logarithm| logarithm.exp())).collect())

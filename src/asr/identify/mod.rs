@@ -13,7 +13,8 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::languages::code_of;
 use crate::Result;
-use crate::compute::{Precision, Threads};
+use crate::compute::Threads;
+use crate::models::backend::Backend;
 use crate::models::encoder::model_type;
 use crate::weights::ModelFiles;
 
@@ -35,19 +36,21 @@ pub trait LanguageIdentifier: Send + Sync {
     fn identify(&self, samples: &[f32]) -> Result<Vec<LikelyLanguage>>;
 }
 
-/// Loads the model whose files are given, of whichever kind, to multiply in `precision`.
+/// Loads the model whose files are given, of whichever kind, to be computed by `backend`.
 ///
 /// # Errors
 /// One that names the file that is missing or wrong, or says that the model knows no languages.
 pub fn load_identifier(
     files: &ModelFiles,
     threads: Threads,
-    precision: Precision,
+    backend: impl Into<Backend>,
 ) -> Result<Arc<dyn LanguageIdentifier>> {
-    if model_type(files)? == "whisper" {
-        return Ok(Arc::new(Engine::load(files, threads, precision)?));
+    match backend.into() {
+        Backend::Native(precision) if model_type(files)? == "whisper" => {
+            Ok(Arc::new(Engine::load(files, threads, precision)?))
+        }
+        backend => Ok(Arc::new(Classifier::load(files, threads, backend)?)),
     }
-    Ok(Arc::new(Classifier::load(files, threads, precision)?))
 }
 
 /// Languages by what a model calls them, the likeliest first; two names of one language count together.

@@ -11,17 +11,16 @@
 //! What a network is computed on is what ONNX Runtime says it put it on, [`OnnxModel::provider`], never what was hoped for.
 
 mod elf;
-mod files;
 mod library;
 mod placement;
 mod provider;
 mod session;
 mod signature;
 
-pub use files::OnnxFiles;
+pub use super::onnx_output::{OnnxOutput, OutputKind};
+pub use crate::weights::OnnxFiles;
 pub use placement::Placement;
 pub use provider::{Provider, ProviderChoice};
-pub use signature::OutputKind;
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -71,17 +70,6 @@ pub struct OnnxModel {
     fallback: Option<String>,
 }
 
-/// What a network gave for one sound.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OnnxOutput {
-    /// `[frames, width]`, row by row.
-    pub values: Vec<f32>,
-    /// The number of rows; 1 where the network gives one for the whole sound.
-    pub frames: usize,
-    /// The length of a row.
-    pub width: usize,
-}
-
 impl OnnxModel {
     /// Opens an `.onnx` file, or the model in a folder ([`OnnxFiles::at`]).
     ///
@@ -118,6 +106,14 @@ impl OnnxModel {
     /// Why the network is on the CPU, where [`ProviderChoice::Auto`] had the choice.
     pub fn fallback(&self) -> Option<&str> {
         self.fallback.as_deref()
+    }
+
+    /// Where it is computed, in one line for the user.
+    pub fn report(&self) -> String {
+        let (network, library) = (self.files.network.display(), self.library.display());
+        let fallback =
+            self.fallback.as_ref().map_or(String::new(), |reason| format!("; nothing faster: {reason}"));
+        format!("{network}: on {} ({}) by {library}{fallback}", self.provider, self.placement)
     }
 
     /// ONNX Runtime's shared library: its path, or its name where the system found it.
@@ -196,7 +192,8 @@ impl OnnxModel {
         Ok(OnnxOutput { values, frames, width })
     }
 
-    fn fault(&self, reason: String) -> Error {
+    /// The network is at fault.
+    pub(super) fn fault(&self, reason: String) -> Error {
         Error::model(self.files.network.display().to_string(), reason)
     }
 }

@@ -2,16 +2,8 @@
 
 use ort::value::{Outlet, TensorElementType, ValueType};
 
+use super::OutputKind;
 use crate::{Error, Result};
-
-/// What the rows of an output are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputKind {
-    /// One for each frame, `[frames, width]`: hidden states, or logits of tokens for CTC.
-    Frames,
-    /// One for the whole sound, `[1, width]`: logits of labels.
-    Sound,
-}
 
 /// The inputs and the output of a network that are used here.
 #[derive(Debug, PartialEq, Eq)]

@@ -112,6 +112,24 @@ impl Config {
         Self::parse(&json).map_err(|reason| Error::model(path.display().to_string(), reason))
     }
 
+    /// The same of a network that is computed elsewhere, of whichever family: only how sound becomes frames, and what rows
+    /// are called, must be of use.
+    ///
+    /// # Errors
+    /// One that names the file, where it cannot be read.
+    pub fn read_of_export(path: &Path) -> Result<Self> {
+        let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        Self::parse_of_export(&json).map_err(|reason| Error::model(path.display().to_string(), reason))
+    }
+
+    fn parse_of_export(json: &str) -> Result<Self, String> {
+        let mut settings: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(json).map_err(|error| error.to_string())?;
+        settings.remove("model_type");
+        let config: Self = serde_json::from_value(settings.into()).map_err(|error| error.to_string())?;
+        config.check_convolutions().map(|()| config)
+    }
+
     fn parse(json: &str) -> Result<Self, String> {
         let mut config: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
         // data2vec has a norm on each convolution, and counts its small convolutions where the others have a kernel.
@@ -121,11 +139,24 @@ impl Config {
         config.check().map(|()| config)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check_convolutions(&self) -> Result<(), String> {
         let layers = self.conv_dim.len();
         if layers == 0 || self.conv_kernel.len() != layers || self.conv_stride.len() != layers {
             return Err("conv_dim, conv_kernel and conv_stride need one length, not zero".into());
         }
+        let mut all = self.conv_dim.iter().chain(&self.conv_kernel).chain(&self.conv_stride);
+        if all.any(|&size| size == 0 || size > 1 << 16) {
+            return Err("a size is zero or beyond 65536".into());
+        }
+        let hop = self.conv_stride.iter().try_fold(1usize, |hop, &stride| hop.checked_mul(stride));
+        match hop.is_some_and(|hop| hop <= 1 << 16) {
+            true => Ok(()),
+            false => Err("conv_stride makes frames of more than 65536 samples".into()),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check_convolutions()?;
         let sizes = [
             self.hidden_size,
             self.num_attention_heads,
@@ -134,8 +165,7 @@ impl Config {
             self.num_conv_pos_embedding_groups,
             self.conv_pos_kernel_size,
         ];
-        let all = sizes.iter().chain(&self.conv_dim).chain(&self.conv_kernel).chain(&self.conv_stride);
-        if all.into_iter().any(|&size| size == 0 || size > 1 << 16) {
+        if sizes.iter().any(|&size| size == 0 || size > 1 << 16) {
             return Err("a size is zero or beyond 65536".into());
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads)
@@ -197,9 +227,20 @@ mod tests {
             (r#"{"hidden_size": 100}"#, "no multiple"),
             (r#"{"num_attention_heads": 0}"#, "zero"),
             (r#"{"add_adapter": true}"#, "add_adapter"),
+            (r#"{"conv_stride": [65536, 65536, 65536, 65536, 1, 1, 1]}"#, "frames of more"),
         ] {
             let error = Config::parse(json).unwrap_err();
             assert!(error.contains(reason), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn of_an_export_only_the_convolutions_must_be_known() {
+        let json = r#"{"model_type": "unispeech-sat", "hidden_act": "relu", "pad_token_id": 3, "add_adapter": true}"#;
+        let config = Config::parse_of_export(json).unwrap();
+        assert_eq!((config.hop(), config.pad_token_id), (320, 3));
+        for json in [r#"{"conv_dim": [512]}"#, "[]", r#"{"conv_stride": [0, 2, 2, 2, 2, 2, 2]}"#] {
+            assert!(Config::parse_of_export(json).is_err(), "{json}");
         }
     }
 }

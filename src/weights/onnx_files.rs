@@ -8,6 +8,9 @@ use crate::{Error, Result};
 const NETWORKS: [&str; 4] =
     ["model.onnx", "onnx/model.onnx", "model_quantized.onnx", "onnx/model_quantized.onnx"];
 
+/// Names that the same network has in int8: of optimum and of transformers.js.
+const QUANTISED: [&str; 2] = ["model_quantized.onnx", "model_int8.onnx"];
+
 /// Where the files of an exported model are. Only the network is sure to be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnnxFiles {
@@ -33,11 +36,9 @@ impl OnnxFiles {
             return Err(fault("there is no such file or folder".into()));
         }
         let network = match path.is_dir() {
-            true => {
-                NETWORKS.iter().map(|name| path.join(name)).find(|network| network.is_file()).ok_or_else(
-                    || fault(format!("no network in the folder; looked for {}", NETWORKS.join(", "))),
-                )?
-            }
+            true => Self::network_in(path).ok_or_else(|| {
+                fault(format!("no network in the folder; looked for {}", NETWORKS.join(", ")))
+            })?,
             false => path.to_path_buf(),
         };
         let beside = network.parent().unwrap_or(Path::new(""));
@@ -52,6 +53,18 @@ impl OnnxFiles {
             preprocessor: side_file("preprocessor_config.json"),
             network,
         })
+    }
+
+    /// The network in a folder, if there is one.
+    pub(super) fn network_in(folder: &Path) -> Option<PathBuf> {
+        NETWORKS.iter().map(|name| folder.join(name)).find(|network| network.is_file())
+    }
+
+    /// The same network in int8, if it is beside this one.
+    pub(super) fn quantised(network: &Path) -> Option<PathBuf> {
+        let folders = [network.with_file_name(""), network.with_file_name("onnx")];
+        let mut paths = folders.iter().flat_map(|folder| QUANTISED.iter().map(move |name| folder.join(name)));
+        paths.find(|path| path.is_file())
     }
 }
 
