@@ -1,4 +1,4 @@
-//! The networks, one module each: a `Config`, the layers, loading by Hugging Face's tensor names.
+//! The networks, one module each: a `Config`, the layers, loading by the tensor names of Hugging Face or of the authors.
 
 pub mod cpc;
 pub mod encoder;

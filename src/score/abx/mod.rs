@@ -134,12 +134,16 @@ impl AbxTokens {
 }
 
 /// Brings each of the `width` values of a frame to mean 0 and variance 1 over all frames of `features`,
-/// `[frames, width]`, as the scores of CPC were measured (`--seq_norm` of the source, with the unbiased variance).
+/// `[frames, width]`, as the scores of CPC were measured (`--seq_norm` of the source, with the unbiased variance). A single
+/// frame stays as it is.
 pub fn normalise_over_time(features: &mut [f32], width: usize) {
     /// What the source adds to the variance.
     const EPS: f64 = 1e-8;
     let frames = features.len() / width.max(1);
-    for value in 0..if frames > 1 { width } else { 0 } {
+    if frames < 2 {
+        return;
+    }
+    for value in 0..width {
         let column = || features.iter().skip(value).step_by(width).map(|&x| f64::from(x));
         let mean = column().sum::<f64>() / frames as f64;
         let variance = column().map(|x| (x - mean).powi(2)).sum::<f64>() / (frames - 1) as f64;

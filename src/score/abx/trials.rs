@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::AbxTokens;
 use super::alignment::{Aligner, Frames};
@@ -26,7 +27,7 @@ impl Default for AbxOptions {
 }
 
 /// How well phones are told apart.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct AbxScore {
     /// The error rate, 0 to 1; ½ is chance.
     pub error: f64,
