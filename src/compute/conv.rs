@@ -68,6 +68,21 @@ impl Conv1d {
         self.apply(x, After::Gelu)
     }
 
+    /// The convolution of `x`, `[time, channels]`, as it is, without padding; replaces `out` by
+    /// `[(time - kernel) / stride + 1, outputs]`, and tells how many frames that is.
+    pub fn forward_into(&self, x: &[f32], out: &mut Vec<f32>) -> usize {
+        let stride = self.stride * self.channels;
+        let frames = x.len().checked_sub(self.linear.inputs()).map_or(0, |rest| rest / stride + 1);
+        out.resize(frames * self.linear.outputs(), 0.0);
+        self.linear.forward_windows_into(x, stride, out, After::Store);
+        frames
+    }
+
+    /// Frames of zeros on both sides of what goes in, but for [`forward_into`](Self::forward_into).
+    pub fn padding(&self) -> usize {
+        self.padding
+    }
+
     fn apply(&self, x: &Tensor, after: After) -> Result<Tensor> {
         let outputs = self.linear.outputs();
         let out = tensor::with_slice(x, |x| {

@@ -66,6 +66,16 @@ impl Linear {
         tensor::from_values(out, (rows, self.outputs))
     }
 
+    /// The layer applied to each row of `x`, `[rows, inputs]`, into `out`, `[rows, outputs]`.
+    pub fn forward_into(&self, x: &[f32], out: &mut [f32]) {
+        assert_eq!(
+            x.len() / self.inputs,
+            out.len() / self.outputs,
+            "a row of outputs for each row of inputs"
+        );
+        self.multiply(x, self.inputs, out, After::Store);
+    }
+
     /// Calls `use_output` with the layer applied to `x`, `[rows, outputs]`.
     pub fn forward_with<R>(&self, x: &Tensor, use_output: impl FnOnce(&[f32]) -> R) -> Result<R> {
         Ok(use_output(&self.apply(x, After::Store)?))

@@ -12,6 +12,7 @@ mod elementwise;
 mod int8;
 mod int8_rows;
 mod linear;
+mod lstm;
 mod norm;
 mod precision;
 mod rows;
@@ -22,6 +23,8 @@ pub use attention::{HeadCache, QueryAt, attend_cached_into, self_attention, self
 pub use conv::{Conv1d, GroupedConv1d};
 pub use elementwise::{add_into, gelu, gelu_in_place, log_softmax};
 pub use linear::Linear;
+pub(crate) use lstm::lstm_cell;
+pub use lstm::{Lstm, LstmState};
 pub use norm::{LayerNorm, normalise_channels};
 pub use precision::Precision;
 pub use rows::{RowLinear, RowMatrix};

@@ -41,7 +41,8 @@ impl LayerNorm {
         self.in_place(out);
     }
 
-    fn in_place(&self, rows: &mut [f32]) {
+    /// Normalises each row of `rows`, `[rows, dim]`, in place.
+    pub fn in_place(&self, rows: &mut [f32]) {
         let dim = self.weight.len();
         for row in rows.chunks_exact_mut(dim) {
             let mean = Sum::new(row).dispatch() / dim as f32;

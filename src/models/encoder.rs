@@ -1,13 +1,16 @@
 //! Sound to frames of features, by whichever network.
 
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::backend::Backend;
+use super::cpc::Cpc;
 use super::export::Export;
 use super::onnx::{OnnxModel, OutputKind};
 use super::wav2vec2::{self, Standardise, Wav2Vec2};
 use super::whisper::{self, Whisper};
+use crate::compute::Precision;
 use crate::dsp::HOP;
 use crate::weights::{Checkpoint, ModelFiles, ModelKind};
 use crate::{Error, Result};
@@ -74,7 +77,8 @@ pub fn model_type(files: &ModelFiles) -> Result<String> {
     Ok(if kind.model_type.is_empty() { "whisper".into() } else { kind.model_type })
 }
 
-/// Loads the encoder of the model whose files are given, to be computed by `backend`. A head that it has is left aside.
+/// Loads the encoder of the model whose files are given, to be computed by `backend`. A head that it has is left aside. A CPC
+/// network is known by its tensors and needs no `config.json`.
 ///
 /// # Errors
 /// One that names the file that is missing or wrong.
@@ -84,6 +88,9 @@ pub fn load_encoder(files: &ModelFiles, backend: impl Into<Backend>) -> Result<B
         Backend::Onnx(model) => return Ok(Box::new(ExportedEncoder::load(*model, files)?)),
     };
     let checkpoint = Checkpoint::open(&files.weights)?;
+    if Cpc::recognises(&checkpoint) {
+        return load_cpc(&checkpoint, precision);
+    }
     if model_type(files)? == "whisper" {
         let config = whisper::Config::read(&checkpoint, files.config.as_deref())?;
         return Ok(Box::new(Whisper::load(&checkpoint, config, precision)?));
@@ -95,6 +102,20 @@ pub fn load_encoder(files: &ModelFiles, backend: impl Into<Backend>) -> Result<B
         network: Wav2Vec2::load(&checkpoint, wav2vec2::Config::read(config)?, precision)?,
         standardise: Standardise::read(&files.folder)?,
     }))
+}
+
+fn load_cpc(checkpoint: &Checkpoint, precision: Precision) -> Result<Box<dyn Encoder>> {
+    let network = Cpc::load(checkpoint, precision)?;
+    let (z, c) = (network.width(0), network.width(network.layers()));
+    if (1..=network.layers()).any(|layer| network.width(layer) != z) {
+        return Err(Error::model(
+            checkpoint.path().display().to_string(),
+            format!(
+                "has {z} values in a frame of z and {c} of c; features are read of networks where they are as many"
+            ),
+        ));
+    }
+    Ok(Box::new(network))
 }
 
 /// A network of the wav2vec 2.0 family, and what it wants its sound to be.
@@ -205,5 +226,33 @@ impl Encoder for Whisper {
             self.encoder.hidden_state(&log_mel, layer)
         };
         sounds.iter().map(encode).collect()
+    }
+}
+
+/// Layer 0 is `z`, what the convolutions give; the others are those of the LSTM, the last of which gives `c`.
+impl Encoder for Cpc {
+    fn hop(&self) -> usize {
+        Self::HOP
+    }
+
+    fn layers(&self) -> usize {
+        Self::layers(self)
+    }
+
+    fn width(&self) -> usize {
+        Self::width(self, Self::layers(self))
+    }
+
+    fn encode(&self, sounds: &[&[f32]], layer: usize) -> Result<Vec<Tensor>> {
+        // The LSTM goes frame by frame, so that threads gain most where each has a sound of its own.
+        let encode = |samples: &&[f32]| match Self::frames(samples.len()) {
+            0 => {
+                let silence = std::iter::repeat_n(0.0, Self::HOP - samples.len());
+                let samples: Vec<f32> = samples.iter().copied().chain(silence).collect();
+                self.hidden_state(&samples, layer)
+            }
+            _ => self.hidden_state(samples, layer),
+        };
+        sounds.par_iter().map(encode).collect()
     }
 }

@@ -1,6 +1,7 @@
-//! The networks, one module each: a `Config`, the layers, loading by Hugging Face's tensor names.
+//! The networks, one module each: a `Config`, the layers, loading by the tensor names of Hugging Face or of the authors.
 
 pub mod backend;
+pub mod cpc;
 pub mod encoder;
 pub mod export;
 mod loader;

@@ -1,4 +1,4 @@
-//! Scores of transcripts against references.
+//! Scores of transcripts against references, and in [`abx`] of features against phones.
 //!
 //! [`word_errors`] and [`char_errors`] count what differs, [`difference`] shows it word by word, and [`normalise`]
 //! first takes away what is no error of hearing: case, punctuation, spelling of contractions. Scores of several
@@ -12,6 +12,7 @@
 //! assert_eq!(word_errors(&reference, &hypothesis).rate(), 0.2);
 //! ```
 
+pub mod abx;
 mod normalise;
 mod wer;
 

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use realfft::num_complex::Complex32;
 use realfft::{RealFftPlanner, RealToComplex};
-use rten_simd::{Isa, SimdOp, SimdUnaryOp};
-use rten_vecmath::{Sigmoid, Tanh};
+use rten_simd::{Isa, SimdOp};
 use safetensors::SafeTensors;
 
+use crate::compute::lstm_cell;
 use crate::{Error, Result};
 
 /// New samples that each step of the network takes: 32 ms.
@@ -202,24 +202,6 @@ impl State {
         for i in 0..PADDING {
             self.samples[END + i] = self.samples[END - 2 - i];
         }
-    }
-}
-
-/// One step of an LSTM cell (PyTorch's order of gates), from the sums before the activations.
-fn lstm_cell(gates: &mut [f32; 4 * HIDDEN], cell: &mut [f32; HIDDEN], hidden: &mut [f32]) {
-    Sigmoid {}.map_mut(&mut gates[..2 * HIDDEN]);
-    Tanh {}.map_mut(&mut gates[2 * HIDDEN..3 * HIDDEN]);
-    Sigmoid {}.map_mut(&mut gates[3 * HIDDEN..]);
-    let (input, rest) = gates.split_at(HIDDEN);
-    let (forget, rest) = rest.split_at(HIDDEN);
-    let (candidate, output) = rest.split_at(HIDDEN);
-    for i in 0..HIDDEN {
-        cell[i] = forget[i] * cell[i] + input[i] * candidate[i];
-    }
-    hidden.copy_from_slice(cell);
-    Tanh {}.map_mut(hidden);
-    for (hidden, output) in hidden.iter_mut().zip(output) {
-        *hidden *= output;
     }
 }
 

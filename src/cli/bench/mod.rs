@@ -1,5 +1,6 @@
-//! `awaaz bench`: how well this machine keeps up.
+//! `awaaz bench`: how well this machine keeps up, and what features are worth.
 
+mod abx;
 mod encoder;
 mod latency;
 
@@ -8,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::Exit;
 use crate::Result;
 
-/// Measure how well this machine keeps up.
+/// Measure how well this machine keeps up, and what features are worth.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     #[command(subcommand)]
@@ -19,6 +20,7 @@ pub struct BenchArgs {
 enum What {
     Latency(Box<latency::LatencyArgs>),
     Encoder(encoder::EncoderArgs),
+    Abx(abx::AbxArgs),
 }
 
 /// Runs the subcommand.
@@ -29,5 +31,6 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
     match &args.what {
         What::Latency(args) => latency::run(args),
         What::Encoder(args) => encoder::run(args),
+        What::Abx(args) => abx::run(args),
     }
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 pub use args::{HearArgs, StreamOutput};
 
-use super::Exit;
 use super::stop::Stop;
 use crate::asr::Model;
 use crate::asr::live::SegmentRecognizer;

@@ -1,8 +1,10 @@
 //! Embeddings as files that other programs read: NumPy's npy, safetensors, Parquet.
 
 mod parquet;
+mod read;
 
 pub use parquet::to_parquet;
+pub use read::read_embedding;
 
 use std::collections::HashMap;
 use std::fmt;
