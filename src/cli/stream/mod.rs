@@ -113,7 +113,7 @@ impl<'a> Listener<'a> {
                 let stop = self.stop.clone();
                 let quit = move || {
                     if stop.request() {
-                        std::process::exit(Exit::Interrupted.code().into());
+                        std::process::exit(super::Exit::Interrupted.code().into());
                     }
                 };
                 let view = View::open(stream, quit)?;
