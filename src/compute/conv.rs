@@ -1,10 +1,9 @@
 //! One-dimensional convolution over time-major frames.
 
-use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::linear::After;
-use super::{Linear, Precision, tensor};
+use super::{Linear, Precision};
 
 /// A convolution along time.
 ///
@@ -19,7 +18,7 @@ pub struct Conv1d {
 
 impl Conv1d {
     /// A convolution with `weight` `[outputs, channels, kernel]` (PyTorch's layout) and `bias` `[outputs]`, with `padding`
-    /// frames of zeros on both sides.
+    /// frames of zeros on both sides, multiplied in `precision`.
     pub fn new(
         weight: &[f32],
         bias: Option<Vec<f32>>,
@@ -27,6 +26,7 @@ impl Conv1d {
         kernel: usize,
         stride: usize,
         padding: usize,
+        precision: Precision,
     ) -> Self {
         let mut by_time = vec![0.0; weight.len()];
         for (from, to) in
@@ -38,7 +38,7 @@ impl Conv1d {
                 }
             }
         }
-        let linear = Linear::new(&by_time, bias, channels * kernel, Precision::F32);
+        let linear = Linear::new(&by_time, bias, channels * kernel, precision);
         Self { linear, channels, stride, padding }
     }
 
@@ -57,53 +57,46 @@ impl Conv1d {
         self.stride
     }
 
-    /// The convolution of `x`, `[time, channels]`: `[(time + 2 padding - kernel) / stride + 1, outputs]`, or no frame where
-    /// the kernel is longer than all of it.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.apply(x, After::Store)
+    /// Frames that an output depends on.
+    pub fn kernel(&self) -> usize {
+        self.linear.inputs() / self.channels
     }
 
-    /// The same, then the exact GELU.
-    pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
-        self.apply(x, After::Gelu)
+    /// Number of frames that come out of `frames`, without padding.
+    pub fn frames(&self, frames: usize) -> usize {
+        frames.checked_sub(self.kernel()).map_or(0, |rest| rest / self.stride + 1)
+    }
+
+    /// The GELU of the convolution of `x`, `[time, channels]`, with its padding: `[(time + 2 padding - kernel) / stride + 1,
+    /// outputs]`.
+    pub fn padded_gelu(&self, x: &[f32]) -> Vec<f32> {
+        let zeros = || std::iter::repeat_n(0.0, self.padding * self.channels);
+        let padded: Vec<f32> = zeros().chain(x.iter().copied()).chain(zeros()).collect();
+        let mut out = Vec::new();
+        self.forward_gelu_into(&padded, &mut out);
+        out
     }
 
     /// The convolution of `x`, `[time, channels]`, as it is, without padding; replaces `out` by
-    /// `[(time - kernel) / stride + 1, outputs]`, and tells how many frames that is.
-    pub fn forward_into(&self, x: &[f32], out: &mut Vec<f32>) -> usize {
-        let stride = self.stride * self.channels;
-        let frames = x.len().checked_sub(self.linear.inputs()).map_or(0, |rest| rest / stride + 1);
-        out.resize(frames * self.linear.outputs(), 0.0);
-        self.linear.forward_windows_into(x, stride, out, After::Store);
-        frames
+    /// `[(time - kernel) / stride + 1, outputs]`, or no frame where the kernel is longer than all of it.
+    pub fn forward_into(&self, x: &[f32], out: &mut Vec<f32>) {
+        self.apply(x, out, After::Store);
     }
 
-    /// Frames of zeros on both sides of what goes in, but for [`forward_into`](Self::forward_into).
+    /// The same, then the exact GELU.
+    pub fn forward_gelu_into(&self, x: &[f32], out: &mut Vec<f32>) {
+        self.apply(x, out, After::Gelu);
+    }
+
+    /// Frames of zeros that belong on both sides of what goes in.
     pub fn padding(&self) -> usize {
         self.padding
     }
 
-    fn apply(&self, x: &Tensor, after: After) -> Result<Tensor> {
-        let outputs = self.linear.outputs();
-        let out = tensor::with_slice(x, |x| {
-            let margin = self.padding * self.channels;
-            let padded;
-            let x = match margin {
-                0 => x,
-                _ => {
-                    let zeros = || std::iter::repeat_n(0.0, margin);
-                    padded = zeros().chain(x.iter().copied()).chain(zeros()).collect::<Vec<_>>();
-                    &padded
-                }
-            };
-            let stride = self.stride * self.channels;
-            let frames = x.len().checked_sub(self.linear.inputs()).map_or(0, |rest| rest / stride + 1);
-            let mut out = vec![0.0; frames * outputs];
-            self.linear.forward_windows_into(x, stride, &mut out, after);
-            out
-        })?;
-        let frames = out.len() / outputs;
-        tensor::from_values(out, (frames, outputs))
+    fn apply(&self, x: &[f32], out: &mut Vec<f32>, after: After) {
+        let frames = self.frames(x.len() / self.channels);
+        out.resize(frames * self.linear.outputs(), 0.0);
+        self.linear.forward_windows_into(x, self.stride * self.channels, out, after);
     }
 }
 
@@ -115,8 +108,15 @@ pub struct GroupedConv1d {
 
 impl GroupedConv1d {
     /// A convolution with `weight` `[outputs, channels / groups, kernel]` and `bias` `[outputs]`, where there are as many
-    /// outputs as channels.
-    pub fn new(weight: &[f32], bias: &[f32], groups: usize, kernel: usize, padding: usize) -> Self {
+    /// outputs as channels, multiplied in `precision`.
+    pub fn new(
+        weight: &[f32],
+        bias: &[f32],
+        groups: usize,
+        kernel: usize,
+        padding: usize,
+        precision: Precision,
+    ) -> Self {
         let channels = bias.len();
         let width = channels / groups;
         assert_eq!(
@@ -125,27 +125,55 @@ impl GroupedConv1d {
             "a weight is outputs times channels of a group times kernel"
         );
         let group = |(weight, bias): (&[f32], &[f32])| {
-            Conv1d::new(weight, Some(bias.to_vec()), width, kernel, 1, padding)
+            Conv1d::new(weight, Some(bias.to_vec()), width, kernel, 1, padding, precision)
         };
         let groups =
             weight.chunks_exact(width * width * kernel).zip(bias.chunks_exact(width)).map(group).collect();
         Self { groups, channels }
     }
 
-    /// The convolution of `x`, `[time, channels]`.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let width = self.channels / self.groups.len();
-        let part =
-            |(index, conv): (usize, &Conv1d)| conv.forward(&x.narrow(1, index * width, width)?.contiguous()?);
-        let parts = self.groups.par_iter().enumerate().map(part).collect::<Result<Vec<_>>>()?;
-        Tensor::cat(&parts, 1)?.contiguous()
+    /// The convolution of `x`, `[time, channels]`, into `out` of the same shape. A frame more than there is time for, which
+    /// an even kernel gives, is left out.
+    pub fn forward_into(&self, x: &[f32], out: &mut [f32]) {
+        self.apply(x, out, After::Store);
+    }
+
+    /// The same, then the exact GELU.
+    pub fn forward_gelu_into(&self, x: &[f32], out: &mut [f32]) {
+        self.apply(x, out, After::Gelu);
+    }
+
+    fn apply(&self, x: &[f32], out: &mut [f32], after: After) {
+        assert_eq!(x.len(), out.len(), "a frame of outputs for each of inputs");
+        let (channels, time) = (self.channels, x.len() / self.channels);
+        let width = channels / self.groups.len();
+        let part = |(index, conv): (usize, &Conv1d)| {
+            let margin = conv.padding() * width;
+            let mut padded = vec![0.0; time * width + 2 * margin];
+            for (to, from) in padded[margin..].chunks_exact_mut(width).zip(x.chunks_exact(channels)) {
+                to.copy_from_slice(&from[index * width..(index + 1) * width]);
+            }
+            let mut part = vec![0.0; time * width];
+            conv.linear.forward_windows_into(&padded, width, &mut part, after);
+            part
+        };
+        let parts: Vec<Vec<f32>> = self.groups.par_iter().enumerate().map(part).collect();
+        for (frame, out) in out.chunks_exact_mut(channels).enumerate() {
+            for (out, part) in out.chunks_exact_mut(width).zip(&parts) {
+                out.copy_from_slice(&part[frame * width..(frame + 1) * width]);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
+    use candle_core::{Device, Tensor};
+
+    fn values(x: Tensor) -> Vec<f32> {
+        x.flatten_all().unwrap().to_vec1().unwrap()
+    }
 
     #[test]
     fn equals_candle_for_both_strides() {
@@ -159,12 +187,11 @@ mod tests {
             let expected = expected.broadcast_add(&bias.reshape((1, 7, 1)).unwrap()).unwrap();
             let expected = expected.squeeze(0).unwrap().t().unwrap().gelu_erf().unwrap();
             let weight: Vec<f32> = weight.flatten_all().unwrap().to_vec1().unwrap();
-            let conv = Conv1d::new(&weight, Some(bias.to_vec1().unwrap()), 5, 3, stride, 1);
-            let out = conv.forward_gelu(&x).unwrap();
-            assert_eq!(out.dims(), expected.dims());
-            let error =
-                (out - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-            assert!(error < 1e-5, "{error}");
+            let conv = Conv1d::new(&weight, Some(bias.to_vec1().unwrap()), 5, 3, stride, 1, Precision::F32);
+            let out = conv.padded_gelu(&values(x));
+            let expected = values(expected);
+            assert_eq!(out.len(), expected.len());
+            assert!(out.iter().zip(&expected).all(|(out, expected)| (out - expected).abs() < 1e-5));
         }
     }
 
@@ -175,19 +202,23 @@ mod tests {
         let weight = Tensor::randn(0f32, 1.0, (12, 4, 6), &device).unwrap();
         let expected = x.t().unwrap().unsqueeze(0).unwrap().contiguous().unwrap();
         let expected = expected.conv1d(&weight, 3, 1, 1, 3).unwrap().squeeze(0).unwrap().t().unwrap();
-        let weight: Vec<f32> = weight.flatten_all().unwrap().to_vec1().unwrap();
-        let out = GroupedConv1d::new(&weight, &[0.5; 12], 3, 6, 3).forward(&x).unwrap();
-        assert_eq!(out.dims(), [21, 12]);
-        let error = (out - expected).unwrap().affine(1.0, -0.5).unwrap().abs().unwrap().max_all().unwrap();
-        assert!(error.to_scalar::<f32>().unwrap() < 1e-5);
+        let expected = (expected.narrow(0, 0, 20).unwrap() + 0.5).unwrap().gelu_erf().unwrap();
+        let (x, weight, expected) = (values(x), values(weight), values(expected));
+        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.1)] {
+            let conv = GroupedConv1d::new(&weight, &[0.5; 12], 3, 6, 3, precision);
+            let mut out = vec![0.0; x.len()];
+            conv.forward_gelu_into(&x, &mut out);
+            assert!(out.iter().zip(&expected).all(|(out, expected)| (out - expected).abs() < tolerance));
+        }
     }
 
     #[test]
     fn too_little_sound_gives_no_frame() {
-        let conv = Conv1d::new(&[1.0; 10], None, 1, 10, 5, 0);
+        let conv = Conv1d::new(&[1.0; 10], None, 1, 10, 5, 0, Precision::F32);
         let frames = |time: usize| {
-            let x = Tensor::zeros((time, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
-            conv.forward(&x).unwrap().dims()[0]
+            let mut out = Vec::new();
+            conv.forward_into(&vec![0.0; time], &mut out);
+            out.len()
         };
         assert_eq!([9, 10, 14, 15].map(frames), [0, 1, 1, 2]);
     }

@@ -1,11 +1,8 @@
 //! Functions of single elements and of single rows.
 
-use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 use rten_simd::{SimdOp, SimdUnaryOp};
 use rten_vecmath::{Gelu, MaxNum, SumExpSub};
-
-use super::tensor;
 
 /// Elements that a task takes at least; less is not worth handing to another thread.
 const GRAIN: usize = 16 * 1024;
@@ -17,13 +14,6 @@ pub fn gelu_in_place(values: &mut [f32]) {
         true => apply(values),
         false => values.par_chunks_mut(GRAIN).for_each(apply),
     }
-}
-
-/// The exact GELU of every element.
-pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    let mut values = tensor::with_slice(x, <[f32]>::to_vec)?;
-    gelu_in_place(&mut values);
-    tensor::from_values(values, x.shape())
 }
 
 /// Adds `x` to `sum`, element by element.

@@ -1,5 +1,7 @@
 //! Products of many rows in int8: weights are quantised by row when they are loaded, activations by row as they come.
 
+use std::cell::Cell;
+
 use rayon::prelude::*;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, PackedBMatrix};
 use rten_simd::ops::{BitOps, NumOps, ToFloat};
@@ -9,6 +11,8 @@ use rten_tensor::NdTensorView;
 use super::elementwise::gelu_in_place;
 use super::int8_rows::{QuantisedRows, quantise_weight, row_sums};
 use super::linear::After;
+use super::norm::LayerNorm;
+use super::panels::{Int8Panels, has_int8};
 
 /// Rows that are quantised, multiplied and scaled together, while they are in the second-level cache.
 const BLOCK: usize = 64;
@@ -19,29 +23,109 @@ type Executor = GemmExecutor<u8, i8, i32>;
 
 /// A weight `[outputs, inputs]` in int8, with one scale for each output.
 pub(super) struct Int8Weight {
+    kernel: Kernel,
+    inputs: usize,
+}
+
+enum Kernel {
+    /// With what the processor has for products of bytes.
+    Panels(Int8Panels),
+    /// With what rten-gemm finds.
+    General(General),
+}
+
+struct General {
     packed: PackedBMatrix<i8>,
     scales: Vec<f32>,
     /// Sums of the rows of integers: what a zero that is not 0 adds to a product. It is taken away here, since the kernels
     /// of rten-gemm 0.27 give wrong sums where each row has a zero of its own.
     sums: Vec<i32>,
-    inputs: usize,
+}
+
+thread_local! {
+    /// Room for quantised rows.
+    static SCRATCH: Cell<QuantisedRows> = const { Cell::new(QuantisedRows::new()) };
 }
 
 impl Int8Weight {
     /// Quantises `weight`, `[outputs, inputs]`, symmetrically: the largest of each row becomes 127.
     pub fn new(weight: &[f32], inputs: usize) -> Self {
-        let executor = Executor::new();
-        // Without VNNI, pairs of products are added in 16 bits, which seven bits of weight do not overflow.
-        let largest = if executor.may_saturate() { 63.0 } else { 127.0 };
-        let (values, scales) = quantise_weight(weight, inputs, largest);
-        // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
-        let transposed = NdTensorView::from_data([scales.len(), inputs], &*values);
-        let packed = executor.prepack_b(transposed.transposed());
-        Self { packed, sums: row_sums(&values, inputs), scales, inputs }
+        let (values, scales) = quantise_weight(weight, inputs, largest());
+        let sums = row_sums(&values, inputs);
+        let kernel = match Int8Panels::new(&values, &scales, &sums, inputs) {
+            Some(panels) => Kernel::Panels(panels),
+            None => Kernel::General(General::new(&values, scales, sums, inputs)),
+        };
+        Self { kernel, inputs }
     }
 
     /// `x Wᵀ + bias`, where rows of `x` start every `stride` elements, into or onto `out`, `[rows, outputs]`.
     pub fn multiply(&self, x: &[f32], stride: usize, bias: Option<&[f32]>, out: &mut [f32], after: After) {
+        match &self.kernel {
+            Kernel::Panels(panels) => {
+                self.quantised(
+                    |rows| rows.fill(x, stride, self.inputs),
+                    |x| panels.multiply(x, bias, out, after),
+                );
+            }
+            Kernel::General(general) => general.multiply(x, stride, self.inputs, bias, out, after),
+        }
+    }
+
+    /// The same of the rows of `x`, `[rows, inputs]`, each normalised by `norm`.
+    pub fn multiply_normed(
+        &self,
+        norm: &LayerNorm,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        out: &mut [f32],
+        after: After,
+    ) {
+        match &self.kernel {
+            Kernel::Panels(panels) => {
+                self.quantised(
+                    |rows| rows.fill_normed(norm, x, self.inputs),
+                    |x| panels.multiply(x, bias, out, after),
+                );
+            }
+            Kernel::General(general) => {
+                general.multiply(&norm.rows(x), self.inputs, self.inputs, bias, out, after);
+            }
+        }
+    }
+
+    fn quantised(&self, fill: impl FnOnce(&mut QuantisedRows), multiply: impl FnOnce(&QuantisedRows)) {
+        // Taken rather than borrowed: while tasks are waited for, this thread may work on another product.
+        let mut rows = SCRATCH.take();
+        fill(&mut rows);
+        multiply(&rows);
+        SCRATCH.set(rows);
+    }
+}
+
+/// What the largest weight of a row becomes.
+fn largest() -> f32 {
+    // Without VNNI, pairs of products are added in 16 bits, which seven bits of weight do not overflow.
+    if !has_int8() && Executor::new().may_saturate() { 63.0 } else { 127.0 }
+}
+
+impl General {
+    fn new(values: &[i8], scales: Vec<f32>, sums: Vec<i32>, inputs: usize) -> Self {
+        // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
+        let transposed = NdTensorView::from_data([scales.len(), inputs], values);
+        let packed = Executor::new().prepack_b(transposed.transposed());
+        Self { packed, scales, sums }
+    }
+
+    fn multiply(
+        &self,
+        x: &[f32],
+        stride: usize,
+        inputs: usize,
+        bias: Option<&[f32]>,
+        out: &mut [f32],
+        after: After,
+    ) {
         let outputs = self.scales.len();
         let rows = out.len() / outputs;
         let block = rows.div_ceil(rayon::current_num_threads()).clamp(LEAST, BLOCK);
@@ -50,9 +134,9 @@ impl Int8Weight {
             |buffers, (i, out)| {
                 let rows = out.len() / outputs;
                 let first = i * block * stride;
-                buffers.x.fill(&x[first..first + (rows - 1) * stride + self.inputs], stride, self.inputs);
+                buffers.x.fill(&x[first..first + (rows - 1) * stride + inputs], stride, inputs);
                 buffers.products.resize(rows * outputs, 0);
-                let x = NdTensorView::from_data([rows, self.inputs], &*buffers.x.values);
+                let x = NdTensorView::from_data([rows, inputs], &*buffers.x.values);
                 // An executor holds no state but the choice of kernel, and cannot be sent between threads.
                 Executor::new()
                     .gemm(
@@ -94,7 +178,7 @@ struct Scale<'a> {
     products: &'a [i32],
     zero: i32,
     scale: f32,
-    weight: &'a Int8Weight,
+    weight: &'a General,
     bias: Option<&'a [f32]>,
     out: &'a mut [f32],
     add: bool,
@@ -105,7 +189,7 @@ impl SimdOp for Scale<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let Self { products, zero, scale, weight: Int8Weight { scales, sums, .. }, bias, out, add } = self;
+        let Self { products, zero, scale, weight: General { scales, sums, .. }, bias, out, add } = self;
         let (ints, floats) = (isa.i32(), isa.f32());
         let (row_zero, row_scale) = (ints.splat(zero), floats.splat(scale));
         let width = floats.len();
@@ -151,10 +235,13 @@ mod tests {
             let after = if add { After::Add } else { After::Store };
             Int8Weight::new(&weight, inputs).multiply(&x, stride, Some(&bias), &mut out, after);
 
-            let largest = if Executor::new().may_saturate() { 63.0 } else { 127.0 };
-            let (weight, scales) = quantise_weight(&weight, inputs, largest);
+            let (weight, scales) = quantise_weight(&weight, inputs, largest());
             let mut quantised = QuantisedRows::default();
             quantised.fill(&x, stride, inputs);
+            let mut general = vec![1.0; rows * outputs];
+            let sums = row_sums(&weight, inputs);
+            General::new(&weight, scales.clone(), sums, inputs)
+                .multiply(&x, stride, inputs, Some(&bias), &mut general, after);
             for m in 0..rows {
                 let x = &quantised.values[m * inputs..(m + 1) * inputs];
                 for n in 0..outputs {
@@ -163,6 +250,9 @@ mod tests {
                     let before = if add { 1.0 } else { 0.0 };
                     let expected = sum as f32 * quantised.scales[m] * scales[n] + bias[n] + before;
                     prop_assert!((out[m * outputs + n] - expected).abs() < 1e-4);
+                    if !Executor::new().may_saturate() {
+                        prop_assert!((general[m * outputs + n] - expected).abs() < 1e-4);
+                    }
                 }
             }
         }

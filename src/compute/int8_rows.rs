@@ -2,11 +2,14 @@
 //! bits, and a row gives the same alone and among others.
 
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 use rten_simd::SimdOp;
 use rten_vecmath::{MinMax, Quantize};
 
+use super::norm::LayerNorm;
+use super::panels;
 use super::rows::Columns;
 
 /// Products that a task takes at least; less is not worth waking a thread for.
@@ -19,6 +22,8 @@ const TILE_OUTPUTS: usize = 4;
 const TILE_ROWS: usize = 4;
 
 thread_local! {
+    /// Room for one normalised row.
+    static ROW: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
     /// Room for quantised rows, so that a decoding step need not allocate.
     static SCRATCH: Cell<QuantisedRows> = const { Cell::new(QuantisedRows::new()) };
 }
@@ -132,34 +137,57 @@ pub(super) struct QuantisedRows {
 }
 
 impl QuantisedRows {
-    const fn new() -> Self {
+    pub const fn new() -> Self {
         Self { values: Vec::new(), zeros: Vec::new(), scales: Vec::new() }
     }
 
     /// Quantises rows of `inputs` that start every `stride` elements of `x`, each from its smallest value to its largest.
     pub fn fill(&mut self, x: &[f32], stride: usize, inputs: usize) {
-        self.values.clear();
-        self.zeros.clear();
-        self.scales.clear();
         let rows = if x.is_empty() { 0 } else { (x.len() - inputs) / stride + 1 };
-        self.values.reserve(rows * inputs);
-        for start in (0..rows).map(|row| row * stride) {
-            let row = &x[start..start + inputs];
-            let (least, most) = MinMax::new(row).dispatch();
-            // Zero is a value of its own, so that zeros add nothing.
-            let (least, most) = (least.min(0.0), most.max(0.0));
-            let range = most - least;
-            let scale = if range > 0.0 && range.is_finite() { range / 255.0 } else { 1.0 };
-            let zero = (-least / scale).round() as u8;
-            let free = &mut self.values.spare_capacity_mut()[..inputs];
-            let written = Quantize::new(row, free, scale.recip(), zero).dispatch().len();
-            debug_assert_eq!(written, inputs);
-            // SAFETY: the call above wrote `inputs` values after the length.
-            unsafe { self.values.set_len(self.values.len() + inputs) };
-            self.zeros.push(zero.into());
-            self.scales.push(scale);
-        }
+        self.fill_with(rows, inputs, |row, quantise| quantise(&x[row * stride..row * stride + inputs]));
     }
+
+    /// The same of the rows of `x`, `[rows, inputs]`, each normalised by `norm`.
+    pub fn fill_normed(&mut self, norm: &LayerNorm, x: &[f32], inputs: usize) {
+        self.fill_with(x.len() / inputs, inputs, |row, quantise| {
+            let mut normed = ROW.take();
+            normed.clear();
+            normed.extend_from_slice(&x[row * inputs..(row + 1) * inputs]);
+            norm.in_place(&mut normed);
+            quantise(&normed);
+            ROW.set(normed);
+        });
+    }
+
+    fn fill_with(&mut self, rows: usize, inputs: usize, row: impl Fn(usize, &mut dyn FnMut(&[f32])) + Sync) {
+        self.values.resize(rows * inputs, 0);
+        self.zeros.resize(rows, 0);
+        self.scales.resize(rows, 0.0);
+        let parts = self.values.par_chunks_mut(inputs).zip(&mut self.zeros).zip(&mut self.scales);
+        parts.enumerate().with_min_len((GRAIN / 8).div_ceil(inputs)).for_each(
+            |(index, ((values, zero), scale))| {
+                row(index, &mut |row| (*zero, *scale) = quantise_row(row, values));
+            },
+        );
+    }
+}
+
+/// Quantises `row` into `values`, from its smallest value to its largest; returns the zero and the scale.
+fn quantise_row(row: &[f32], values: &mut [u8]) -> (i32, f32) {
+    // Zero is a value of its own, so that zeros add nothing.
+    let (least, most) = panels::range(row).unwrap_or_else(|| {
+        let (least, most) = MinMax::new(row).dispatch();
+        (least.min(0.0), most.max(0.0))
+    });
+    let range = most - least;
+    let scale = if range > 0.0 && range.is_finite() { range / 255.0 } else { 1.0 };
+    let zero = (-least / scale).round() as u8;
+    if !panels::quantise(row, scale.recip(), zero, values) {
+        // SAFETY: values that are written may be seen as values that are to be written.
+        let free = unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<u8>]) };
+        Quantize::new(row, free, scale.recip(), zero).dispatch();
+    }
+    (zero.into(), scale)
 }
 
 /// Sums of products of up to four rows of the input (first index) and of the matrix.

@@ -1,11 +1,15 @@
 //! Linear layers for many rows at once: weights packed for the matrix kernel when they are loaded.
 
+use std::cell::Cell;
+
 use candle_core::{Result, Tensor};
 use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::NdTensorView;
 
 use super::elementwise::gelu_in_place;
 use super::int8::Int8Weight;
+use super::norm::LayerNorm;
+use super::panels::{Bf16Panels, narrow_parallel};
 use super::{Precision, tensor};
 
 /// What is done with a product after the bias was added.
@@ -21,7 +25,13 @@ pub(super) enum After {
 
 enum Weight {
     F32(PackedBMatrix<f32>),
+    Bf16(Bf16Panels),
     Int8(Int8Weight),
+}
+
+thread_local! {
+    /// Room for rows in bf16.
+    static NARROWED: Cell<Vec<u16>> = const { Cell::new(Vec::new()) };
 }
 
 /// `x Wᵀ + b`. Made for tens of rows and more; [`RowLinear`](super::RowLinear) is made for few.
@@ -38,13 +48,15 @@ impl Linear {
         let outputs = weight.len() / inputs;
         assert_eq!(weight.len(), inputs * outputs, "a weight is outputs times inputs");
         assert!(bias.as_ref().is_none_or(|bias| bias.len() == outputs), "a bias has one value an output");
+        let single = || {
+            // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
+            let transposed = NdTensorView::from_data([outputs, inputs], weight);
+            Weight::F32(GemmExecutor::<f32>::new().prepack_b(transposed.transposed()))
+        };
         let weight = match precision {
             Precision::Int8 => Weight::Int8(Int8Weight::new(weight, inputs)),
-            Precision::F32 => {
-                // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
-                let transposed = NdTensorView::from_data([outputs, inputs], weight);
-                Weight::F32(GemmExecutor::<f32>::new().prepack_b(transposed.transposed()))
-            }
+            Precision::Bf16 => Bf16Panels::new(weight, inputs).map_or_else(single, Weight::Bf16),
+            Precision::F32 => single(),
         };
         Self { weight, bias, inputs, outputs }
     }
@@ -61,38 +73,39 @@ impl Linear {
 
     /// The layer applied to `x`, `[rows, inputs]`: `[rows, outputs]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let out = self.apply(x, After::Store)?;
+        let out = self.apply(x)?;
         let rows = out.len() / self.outputs;
         tensor::from_values(out, (rows, self.outputs))
-    }
-
-    /// The layer applied to each row of `x`, `[rows, inputs]`, into `out`, `[rows, outputs]`.
-    pub fn forward_into(&self, x: &[f32], out: &mut [f32]) {
-        assert_eq!(
-            x.len() / self.inputs,
-            out.len() / self.outputs,
-            "a row of outputs for each row of inputs"
-        );
-        self.multiply(x, self.inputs, out, After::Store);
     }
 
     /// Calls `use_output` with the layer applied to `x`, `[rows, outputs]`.
     pub fn forward_with<R>(&self, x: &Tensor, use_output: impl FnOnce(&[f32]) -> R) -> Result<R> {
-        Ok(use_output(&self.apply(x, After::Store)?))
+        Ok(use_output(&self.apply(x)?))
     }
 
-    /// The layer applied to `x`, then the exact GELU.
-    pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
-        let out = self.apply(x, After::Gelu)?;
-        let rows = out.len() / self.outputs;
-        tensor::from_values(out, (rows, self.outputs))
+    /// The layer applied to each row of `x`, `[rows, inputs]`, into `out`, `[rows, outputs]`.
+    pub fn forward_into(&self, x: &[f32], out: &mut [f32]) {
+        self.rows_into(x, out, After::Store);
     }
 
-    /// The layer applied to `x`, added to `residual`, `[rows, outputs]`.
-    pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        let mut out = tensor::with_slice(residual, <[f32]>::to_vec)?;
-        tensor::with_slice(x, |x| self.multiply(x, self.inputs, &mut out, After::Add))?;
-        tensor::from_values(out, residual.shape())
+    /// The layer applied to each row of `x`, then the exact GELU.
+    pub fn forward_gelu_into(&self, x: &[f32], out: &mut [f32]) {
+        self.rows_into(x, out, After::Gelu);
+    }
+
+    /// The layer applied to each row of `x`, added to `sum`, `[rows, outputs]`.
+    pub fn forward_add_into(&self, x: &[f32], sum: &mut [f32]) {
+        self.rows_into(x, sum, After::Add);
+    }
+
+    /// The layer applied to each row of `x`, normalised by `norm` first.
+    pub fn forward_normed_into(&self, norm: &LayerNorm, x: &[f32], out: &mut [f32]) {
+        self.normed_into(norm, x, out, After::Store);
+    }
+
+    /// The same, then the exact GELU.
+    pub fn forward_normed_gelu_into(&self, norm: &LayerNorm, x: &[f32], out: &mut [f32]) {
+        self.normed_into(norm, x, out, After::Gelu);
     }
 
     /// The layer applied to windows of `x` that start every `stride` elements; `out` has a row for each.
@@ -100,10 +113,28 @@ impl Linear {
         self.multiply(x, stride, out, after);
     }
 
-    fn apply(&self, x: &Tensor, after: After) -> Result<Vec<f32>> {
+    fn apply(&self, x: &Tensor) -> Result<Vec<f32>> {
         let mut out = vec![0.0; x.elem_count() / self.inputs * self.outputs];
-        tensor::with_slice(x, |x| self.multiply(x, self.inputs, &mut out, after))?;
+        tensor::with_slice(x, |x| self.multiply(x, self.inputs, &mut out, After::Store))?;
         Ok(out)
+    }
+
+    fn rows_into(&self, x: &[f32], out: &mut [f32], after: After) {
+        self.check(x, out);
+        self.multiply(x, self.inputs, out, after);
+    }
+
+    fn normed_into(&self, norm: &LayerNorm, x: &[f32], out: &mut [f32], after: After) {
+        self.check(x, out);
+        match &self.weight {
+            Weight::Int8(weight) => weight.multiply_normed(norm, x, self.bias.as_deref(), out, after),
+            Weight::F32(_) | Weight::Bf16(_) => self.multiply(&norm.rows(x), self.inputs, out, after),
+        }
+    }
+
+    fn check(&self, x: &[f32], out: &[f32]) {
+        let (rows, rows_out) = (x.len() / self.inputs, out.len() / self.outputs);
+        assert_eq!(rows, rows_out, "a row of outputs for each row of inputs");
     }
 
     fn multiply(&self, x: &[f32], stride: usize, out: &mut [f32], after: After) {
@@ -111,13 +142,32 @@ impl Linear {
         if rows == 0 {
             return;
         }
-        let x = &x[..(rows - 1) * stride + self.inputs];
-        let weight = match &self.weight {
-            Weight::Int8(weight) => return weight.multiply(x, stride, self.bias.as_deref(), out, after),
-            Weight::F32(weight) => weight,
-        };
-        let x = NdTensorView::from_slice_with_strides([rows, self.inputs], x, [stride, 1])
-            .expect("strides lie within the slice cut for them");
+        let (x, bias) = (&x[..(rows - 1) * stride + self.inputs], self.bias.as_deref());
+        match &self.weight {
+            Weight::Int8(weight) => weight.multiply(x, stride, bias, out, after),
+            Weight::Bf16(panels) => {
+                // Taken rather than borrowed: while tasks are waited for, this thread may work on another product.
+                let mut narrowed = NARROWED.take();
+                narrowed.resize(x.len(), 0);
+                narrow_parallel(x, &mut narrowed);
+                panels.multiply(&narrowed, stride, bias, out, after);
+                NARROWED.set(narrowed);
+            }
+            Weight::F32(weight) => self.multiply_single(weight, x, stride, out, after),
+        }
+    }
+
+    fn multiply_single(
+        &self,
+        weight: &PackedBMatrix<f32>,
+        x: &[f32],
+        stride: usize,
+        out: &mut [f32],
+        after: After,
+    ) {
+        let x =
+            NdTensorView::from_slice_with_strides([out.len() / self.outputs, self.inputs], x, [stride, 1])
+                .expect("strides lie within the slice cut for them");
         let options = GemmOptions {
             beta: if after == After::Add { 1.0 } else { 0.0 },
             bias: self.bias.as_deref().map(BiasVector::Row),
@@ -136,7 +186,6 @@ impl Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
     use proptest::prelude::*;
 
     proptest! {
@@ -147,9 +196,9 @@ mod tests {
             let bias: Vec<f32> = (0..outputs).map(|i| value(i + 7)).collect();
             let x: Vec<f32> = (0..rows * inputs).map(|i| value(i + 13)).collect();
             let layer = Linear::new(&weight, Some(bias.clone()), inputs, Precision::F32);
-            let x_tensor = Tensor::from_slice(&x, (rows, inputs), &Device::Cpu).unwrap();
-            let residual = Tensor::ones((rows, outputs), candle_core::DType::F32, &Device::Cpu).unwrap();
-            let out = layer.forward_add(&x_tensor, &residual).unwrap().to_vec2::<f32>().unwrap();
+            let mut out = vec![1.0; rows * outputs];
+            layer.forward_add_into(&x, &mut out);
+            let out: Vec<&[f32]> = out.chunks(outputs).collect();
             for (row, out) in x.chunks(inputs).zip(&out) {
                 for (n, out) in out.iter().enumerate() {
                     let dot: f32 = row.iter().zip(&weight[n * inputs..]).map(|(x, w)| x * w).sum();

@@ -6,7 +6,7 @@
 //! Every layer has two ways in: `forward` takes and returns candle tensors, and the `_into` form works on
 //! slices without allocating. Matrices are row-major.
 
-mod attention;
+mod cached_attention;
 mod conv;
 mod elementwise;
 mod int8;
@@ -14,18 +14,21 @@ mod int8_rows;
 mod linear;
 mod lstm;
 mod norm;
+mod panels;
 mod precision;
 mod rows;
+mod self_attention;
 mod tensor;
 mod threads;
 
-pub use attention::{HeadCache, QueryAt, attend_cached_into, self_attention, self_attention_with_bias};
+pub use cached_attention::{HeadCache, attend_cached_into};
 pub use conv::{Conv1d, GroupedConv1d};
-pub use elementwise::{add_into, gelu, gelu_in_place, log_softmax};
+pub use elementwise::{add_into, gelu_in_place, log_softmax};
 pub use linear::Linear;
 pub(crate) use lstm::lstm_cell;
 pub use lstm::{Lstm, LstmState};
-pub use norm::{LayerNorm, normalise_channels};
+pub use norm::LayerNorm;
 pub use precision::Precision;
 pub use rows::{RowLinear, RowMatrix};
+pub use self_attention::{AddBias, QueryAt, self_attention_into};
 pub use threads::Threads;

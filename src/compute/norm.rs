@@ -26,13 +26,20 @@ impl LayerNorm {
 
     /// Normalises each row of `x`, `[rows, dim]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let dim = self.weight.len();
-        let values = tensor::with_slice(x, |x| {
-            let mut out = x.to_vec();
-            out.par_chunks_mut(GRAIN * dim).for_each(|rows| self.in_place(rows));
-            out
-        })?;
+        let values = tensor::with_slice(x, |x| self.rows(x))?;
         tensor::from_values(values, x.shape())
+    }
+
+    /// Each row of `x`, `[rows, dim]`, normalised.
+    pub(super) fn rows(&self, x: &[f32]) -> Vec<f32> {
+        let mut out = x.to_vec();
+        self.in_place_parallel(&mut out);
+        out
+    }
+
+    /// Normalises each row of `rows`, `[rows, dim]`, in place, on all threads.
+    pub fn in_place_parallel(&self, rows: &mut [f32]) {
+        rows.par_chunks_mut(GRAIN * self.weight.len()).for_each(|rows| self.in_place(rows));
     }
 
     /// Normalises each row of `x` into `out`; both `[rows, dim]`.
@@ -57,40 +64,6 @@ impl LayerNorm {
             Normalize::new_mut(row, options).dispatch();
         }
     }
-}
-
-/// Normalises each channel of `x`, `[time, channels]`, over time, then scales and shifts it: PyTorch's `GroupNorm` with a
-/// group for each channel.
-pub fn normalise_channels(x: &Tensor, weight: &[f32], bias: &[f32], eps: f32) -> Result<Tensor> {
-    let channels = weight.len();
-    let values = tensor::with_slice(x, |x| {
-        let time = (x.len() / channels) as f64;
-        let mut mean = vec![0.0f64; channels];
-        for row in x.chunks_exact(channels) {
-            mean.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
-        }
-        mean.iter_mut().for_each(|sum| *sum /= time);
-        let mut variance = vec![0.0f64; channels];
-        for row in x.chunks_exact(channels) {
-            for ((sum, mean), &x) in variance.iter_mut().zip(&mean).zip(row) {
-                *sum += (f64::from(x) - mean).powi(2);
-            }
-        }
-        variance.iter_mut().for_each(|sum| *sum /= time);
-        let scale: Vec<f32> = std::iter::zip(&variance, weight)
-            .map(|(&variance, &weight)| weight / (variance as f32 + eps).sqrt())
-            .collect();
-        let mut out = x.to_vec();
-        out.par_chunks_mut(GRAIN * channels).for_each(|rows| {
-            for row in rows.chunks_exact_mut(channels) {
-                for (channel, x) in row.iter_mut().enumerate() {
-                    *x = (*x - mean[channel] as f32) * scale[channel] + bias[channel];
-                }
-            }
-        });
-        out
-    })?;
-    tensor::from_values(values, x.shape())
 }
 
 #[cfg(test)]

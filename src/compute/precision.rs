@@ -12,18 +12,31 @@ pub enum Precision {
     /// As the network was trained, to rounding. Weights of a decoder that are exact in f16 are kept so.
     #[default]
     F32,
-    /// Eight bits, with a scale for each row of weights and each row of activations. Convolutions stay f32.
+    /// Sixteen bits that reach as far as those of f32, and sums in f32: eight bits of weights and activations are kept. In
+    /// f32 where the processor does not multiply them.
+    Bf16,
+    /// Eight bits, with a scale for each row of weights and each row of activations. Convolutions of many channels and
+    /// attention are in bf16.
     Int8,
 }
 
 impl Precision {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::F32, Self::Int8];
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
+
+    /// What convolutions of a network of this precision are multiplied in.
+    pub fn of_convolutions(self) -> Self {
+        match self {
+            Self::F32 => Self::F32,
+            Self::Bf16 | Self::Int8 => Self::Bf16,
+        }
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::Bf16 => "bf16",
             Self::Int8 => "int8",
         }
     }
@@ -40,6 +53,6 @@ impl FromStr for Precision {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let named = Self::ALL.into_iter().find(|precision| precision.name() == name);
-        named.ok_or_else(|| format!("no precision {name}; there are f32 and int8"))
+        named.ok_or_else(|| format!("no precision {name}; there are f32, bf16 and int8"))
     }
 }

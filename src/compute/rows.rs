@@ -189,6 +189,16 @@ impl<'a> Columns<'a> {
         Self { start: matrix.as_mut_ptr(), width, rows: matrix.len() / width, matrix: PhantomData }
     }
 
+    /// Writes `values` to `row` from `column` on.
+    pub fn set_row(self, row: usize, column: usize, values: &[f32]) {
+        assert!(row < self.rows && column + values.len() <= self.width);
+        // SAFETY: the range lies within the matrix that `start` and the sizes were taken from, and is no other task's.
+        unsafe {
+            let to = self.start.add(row * self.width + column);
+            std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
+        }
+    }
+
     pub fn set(self, row: usize, column: usize, value: f32) {
         assert!(row < self.rows && column < self.width);
         // SAFETY: the index lies within the matrix that `start` and the sizes were taken from.

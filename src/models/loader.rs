@@ -16,6 +16,11 @@ impl<'a> Loader<'a> {
         Self { checkpoint, precision, prefix: "" }
     }
 
+    /// What layers are multiplied in.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The same, with all names after `prefix`.
     pub fn within(self, prefix: &'a str) -> Self {
         Self { prefix, ..self }

@@ -1,7 +1,7 @@
 //! Sound to the frames `z`: five convolutions, each with a norm over channels and a ReLU.
 
 use super::Cpc;
-use crate::compute::{Conv1d, LayerNorm};
+use crate::compute::{Conv1d, LayerNorm, Precision};
 use crate::models::loader::Loader;
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
@@ -62,7 +62,7 @@ impl ConvLayer {
         let bias = loader.values(&format!("gEncoder.conv{index}.bias"), &[outputs])?;
         let part = |part: &str| loader.values(&format!("{norm}.{part}"), &[1, outputs, 1]);
         Ok(Self {
-            conv: Conv1d::new(&values, Some(bias), channels, kernel, stride, padding),
+            conv: Conv1d::new(&values, Some(bias), channels, kernel, stride, padding, Precision::F32),
             norm: channel_norm(part("weight")?, part("bias")?),
         })
     }
@@ -91,7 +91,8 @@ impl ConvLayer {
     }
 
     fn complete(&self, state: &mut ConvState, out: &mut Vec<f32>) {
-        let frames = self.conv.forward_into(&state.pending, out);
+        self.conv.forward_into(&state.pending, out);
+        let frames = out.len() / self.outputs();
         state.pending.drain(..frames * self.conv.stride() * self.conv.channels());
         self.norm.in_place(out);
         for x in out {

@@ -1,10 +1,9 @@
 //! Attention of a sequence to itself, with WavLM's gated bias where there is one.
 
-use candle_core::Tensor;
-
 use super::config::{Config, Family};
+use super::transformer::Scratch;
 use crate::Result;
-use crate::compute::{Linear, self_attention_with_bias};
+use crate::compute::{AddBias, LayerNorm, Linear, Precision, QueryAt, self_attention_into};
 use crate::models::loader::Loader;
 
 /// A layer's attention.
@@ -12,6 +11,7 @@ pub struct Attention {
     qkv_proj: Linear,
     out_proj: Linear,
     heads: usize,
+    precision: Precision,
     gate: Option<Gate>,
 }
 
@@ -41,35 +41,49 @@ impl Attention {
             qkv_proj: loader.linear(&qkv, dim, dim)?,
             out_proj: loader.linear(&[name("out_proj")], dim, dim)?,
             heads,
+            precision: loader.precision(),
             gate,
         })
     }
 
-    /// Attention of `x`, `[frames, hidden_size]`, added to `residual`: each of the sounds of `lengths` frames that are in `x`
-    /// attends to itself alone. `bias` is [`PositionBias::table`]'s for the longest of them.
+    /// Adds to `x`, `[frames, hidden_size]`, its attention, after `norm` where there is one: each of the sounds of `lengths`
+    /// frames that are in `x` attends to itself alone. `bias` is [`PositionBias::table`]'s for the longest of them.
     pub fn forward_add(
         &self,
-        x: &Tensor,
-        residual: &Tensor,
+        norm: Option<&LayerNorm>,
+        x: &mut [f32],
         lengths: &[usize],
         bias: Option<&[f32]>,
-    ) -> Result<Tensor> {
-        let qkv = self.qkv_proj.forward(x)?;
-        let mixed = match (&self.gate, bias) {
+        Scratch { qkv, mixed, .. }: &mut Scratch,
+    ) {
+        qkv.resize(3 * x.len(), 0.0);
+        mixed.resize(x.len(), 0.0);
+        match norm {
+            Some(norm) => self.qkv_proj.forward_normed_into(norm, x, qkv),
+            None => self.qkv_proj.forward_into(x, qkv),
+        }
+        let mut attend = |add_bias: Option<&AddBias>| {
+            self_attention_into(qkv, self.heads, lengths, self.precision, add_bias, mixed)
+        };
+        match (&self.gate, bias) {
             (Some(gate), Some(bias)) => {
-                let gates = gate.of(&x.flatten_all()?.to_vec1()?, self.heads);
+                let mut normed = x.to_vec();
+                if let Some(norm) = norm {
+                    norm.in_place_parallel(&mut normed);
+                }
+                let gates = gate.of(&normed, self.heads);
                 let around = bias.len() / self.heads;
                 // The bias of a key depends on how far it is from the query alone.
                 let same = around / 2;
-                self_attention_with_bias(&qkv, self.heads, lengths, |head, at, scores| {
+                attend(Some(&|head, at: QueryAt, scores: &mut [f32]| {
                     let gate = gates[at.row * self.heads + head];
                     let bias = &bias[head * around + same - at.query..][..scores.len()];
                     scores.iter_mut().zip(bias).for_each(|(score, bias)| *score += gate * bias);
-                })?
+                }));
             }
-            _ => self_attention_with_bias(&qkv, self.heads, lengths, |_, _, _| {})?,
-        };
-        Ok(self.out_proj.forward_add(&mixed, residual)?)
+            _ => attend(None),
+        }
+        self.out_proj.forward_add_into(mixed, x);
     }
 }
 

@@ -1,10 +1,7 @@
 //! The convolutions on sound as it comes: no sample is convolved twice.
 
-use candle_core::{Device, Tensor};
-
 use super::features::{ConvLayer, FeatureEncoder};
 use super::standardise::{Standardise, VARIANCE_EPS};
-use crate::Result;
 
 /// Samples that are worked on at once: 0.1 s. What a stream gives does not depend on how sound is cut into blocks, since
 /// running means are taken at multiples of this.
@@ -62,52 +59,44 @@ impl FeatureStream {
     }
 
     /// Takes samples and appends the features of the frames that are complete, `[frames, channels]`, to `out`.
-    pub(super) fn push(
-        &mut self,
-        encoder: &FeatureEncoder,
-        samples: &[f32],
-        out: &mut Vec<f32>,
-    ) -> Result<()> {
+    pub(super) fn push(&mut self, encoder: &FeatureEncoder, samples: &[f32], out: &mut Vec<f32>) {
         self.waiting.extend_from_slice(samples);
         let whole = self.waiting.len() / STEP * STEP;
         let steps: Vec<f32> = self.waiting.drain(..whole).collect();
         for step in steps.chunks_exact(STEP) {
-            self.step(encoder, step.to_vec(), out)?;
+            self.step(encoder, step.to_vec(), out);
         }
-        Ok(())
     }
 
     /// Works on what is left at the end of the sound.
-    pub(super) fn flush(&mut self, encoder: &FeatureEncoder, out: &mut Vec<f32>) -> Result<()> {
+    pub(super) fn flush(&mut self, encoder: &FeatureEncoder, out: &mut Vec<f32>) {
         let rest = std::mem::take(&mut self.waiting);
-        self.step(encoder, rest, out)
+        self.step(encoder, rest, out);
     }
 
-    fn step(&mut self, encoder: &FeatureEncoder, mut x: Vec<f32>, out: &mut Vec<f32>) -> Result<()> {
+    fn step(&mut self, encoder: &FeatureEncoder, mut x: Vec<f32>, out: &mut Vec<f32>) {
         if self.standardise == Standardise::Yes {
             x.iter().for_each(|&x| self.sound.add(x));
             let (mean, scale) = self.sound.standard(VARIANCE_EPS);
             x.iter_mut().for_each(|x| *x = (*x - mean) * scale);
         }
         for (layer, state) in encoder.layers.iter().zip(&mut self.layers) {
-            x = state.step(layer, &x)?;
+            x = state.step(layer, &x);
         }
         out.append(&mut x);
-        Ok(())
     }
 }
 
 impl LayerState {
     /// The outputs that `input` completes.
-    fn step(&mut self, layer: &ConvLayer, input: &[f32]) -> Result<Vec<f32>> {
+    fn step(&mut self, layer: &ConvLayer, input: &[f32]) -> Vec<f32> {
         self.pending.extend_from_slice(input);
         let channels = layer.conv.channels();
-        let frames = self.pending.len() / channels;
-        let pending = Tensor::from_slice(&self.pending, (frames, channels), &Device::Cpu)?;
-        let (outputs, done) =
-            layer.forward_part(&pending, |values, width| self.channel_norm(values, width))?;
+        let pending = std::mem::take(&mut self.pending);
+        let (outputs, done) = layer.forward_part(&pending, |values, width| self.channel_norm(values, width));
+        self.pending = pending;
         self.pending.drain(..done * channels);
-        Ok(outputs)
+        outputs
     }
 
     /// What to subtract from each of `width` channels and to multiply it by, by all values so far, `values` included.

@@ -1,11 +1,16 @@
 //! Sound to features: seven convolutions, and a projection to the width of the transformer.
 
-use candle_core::Tensor;
+use rayon::prelude::*;
 
 use super::config::{Config, ConvNorm};
 use crate::Result;
-use crate::compute::{Conv1d, LayerNorm, Linear, gelu, gelu_in_place, normalise_channels};
+use crate::compute::{Conv1d, LayerNorm, Linear, Precision, gelu_in_place};
 use crate::models::loader::Loader;
+
+/// Frames that are made together: what is between two layers stays in a second-level cache.
+const TILE: usize = 16;
+/// Outputs of the first convolution whose sums are taken together.
+const STATISTICS_PART: usize = 1024;
 
 /// The convolutions, `[samples, 1]` to `[frames, channels]`.
 pub struct FeatureEncoder {
@@ -40,12 +45,34 @@ impl FeatureEncoder {
         self.layers.last().map_or(1, |layer| layer.conv.outputs())
     }
 
-    pub fn forward(&self, sound: &Tensor) -> Result<Tensor> {
-        let mut x = sound.clone();
-        for layer in &self.layers {
-            x = layer.forward(&x)?;
-        }
-        Ok(x)
+    /// The features of `sound`, `[frames, channels]`.
+    ///
+    /// Frames are made a few at a time, through all layers, so that what is between layers stays in the processor's cache;
+    /// a frame does not depend on which others it is made with.
+    pub fn forward(&self, sound: &[f32]) -> Vec<f32> {
+        let frames = self.layers.iter().fold(sound.len(), |frames, layer| layer.conv.frames(frames));
+        let standard = self.layers.first().map(|first| first.channel_norm(sound)).unwrap_or_default();
+        let threads = rayon::current_num_threads();
+        let tile = frames.div_ceil(frames.div_ceil(TILE).next_multiple_of(threads)).max(1);
+        let mut out = vec![0.0; frames * self.channels()];
+        let tiles = out.par_chunks_mut(tile * self.channels()).enumerate();
+        tiles.for_each_init(Default::default, |buffers: &mut [Vec<f32>; 2], (index, out)| {
+            let first = index * tile;
+            let (mut start, mut count) = (first, out.len() / self.channels());
+            for layer in self.layers.iter().rev() {
+                start *= layer.conv.stride();
+                count = (count - 1) * layer.conv.stride() + layer.conv.kernel();
+            }
+            let [x, next] = buffers;
+            x.clear();
+            x.extend_from_slice(&sound[start..start + count]);
+            for layer in &self.layers {
+                layer.forward_into(x, &standard, next);
+                std::mem::swap(x, next);
+            }
+            out.copy_from_slice(x);
+        });
+        out
     }
 }
 
@@ -59,7 +86,9 @@ impl ConvLayer {
             true => Some(loader.values(&name("conv.bias"), &[outputs])?),
             false => None,
         };
-        let conv = Conv1d::new(&weight, bias, channels, kernel, config.conv_stride[index], 0);
+        // Sound itself is multiplied as it is: it costs little, and loudness is not for rounding.
+        let precision = if index == 0 { Precision::F32 } else { loader.precision().of_convolutions() };
+        let conv = Conv1d::new(&weight, bias, channels, kernel, config.conv_stride[index], 0, precision);
         let norm = match config.feat_extract_norm {
             ConvNorm::Layer => Norm::Frames(loader.norm(&name("layer_norm"), outputs, EPS)?),
             ConvNorm::Group if index == 0 => {
@@ -71,42 +100,86 @@ impl ConvLayer {
         Ok(Self { conv, norm })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(match &self.norm {
-            Norm::None => self.conv.forward_gelu(x)?,
+    /// Replaces `out` by the outputs of `x`, `[frames, channels]`. A norm over time takes from `standard` what to subtract
+    /// from each channel and to multiply it by.
+    fn forward_into(&self, x: &[f32], standard: &[(f32, f32)], out: &mut Vec<f32>) {
+        match &self.norm {
+            Norm::None => self.conv.forward_gelu_into(x, out),
             Norm::Channels(weight, bias) => {
-                gelu(&normalise_channels(&self.conv.forward(x)?, weight, bias, EPS)?)?
+                self.conv.forward_into(x, out);
+                normalise_channels(out, standard, weight, bias);
+                gelu_in_place(out);
             }
-            Norm::Frames(norm) => gelu(&norm.forward(&self.conv.forward(x)?)?)?,
-        })
+            Norm::Frames(norm) => {
+                self.conv.forward_into(x, out);
+                norm.in_place_parallel(out);
+                gelu_in_place(out);
+            }
+        }
     }
-}
 
-impl ConvLayer {
+    /// What to subtract from each channel of the convolution of `x` and to multiply it by, where the norm is over time.
+    fn channel_norm(&self, x: &[f32]) -> Vec<(f32, f32)> {
+        let Norm::Channels(weight, _) = &self.norm else { return Vec::new() };
+        let (stride, kernel) = (self.conv.stride(), self.conv.kernel());
+        let frames = self.conv.frames(x.len());
+        let sums = |part: usize| {
+            let count = STATISTICS_PART.min(frames - part * STATISTICS_PART);
+            let start = part * STATISTICS_PART * stride;
+            let mut values = Vec::new();
+            self.conv.forward_into(&x[start..start + (count - 1) * stride + kernel], &mut values);
+            let mut sums = vec![(0.0, 0.0); weight.len()];
+            for row in values.chunks_exact(weight.len()) {
+                for ((sum, squares), &x) in sums.iter_mut().zip(row) {
+                    let x = f64::from(x);
+                    *sum += x;
+                    *squares += x * x;
+                }
+            }
+            sums
+        };
+        // In order, so that the sum is the same whichever thread is first.
+        let parts: Vec<Vec<(f64, f64)>> =
+            (0..frames.div_ceil(STATISTICS_PART)).into_par_iter().map(sums).collect();
+        let standard = |channel: usize| {
+            let add = |(a, b): (f64, f64), part: &Vec<(f64, f64)>| (a + part[channel].0, b + part[channel].1);
+            let (sum, squares) = parts.iter().fold((0.0, 0.0), add);
+            let mean = sum / frames as f64;
+            let variance = (squares / frames as f64 - mean * mean).max(0.0);
+            (mean as f32, (variance + f64::from(EPS)).sqrt().recip() as f32)
+        };
+        (0..weight.len()).map(standard).collect()
+    }
+
     /// The outputs that `x`, a part of a stream, is enough for, and how many of its frames no later output needs. A norm
     /// over time takes from `channel_norm` what to subtract from each channel of the values and to multiply it by.
     pub(super) fn forward_part(
         &self,
-        x: &Tensor,
+        x: &[f32],
         channel_norm: impl FnOnce(&[f32], usize) -> Vec<(f32, f32)>,
-    ) -> Result<(Vec<f32>, usize)> {
-        let out = match &self.norm {
+    ) -> (Vec<f32>, usize) {
+        let mut out = Vec::new();
+        match &self.norm {
             Norm::Channels(weight, bias) => {
-                let mut values: Vec<f32> = self.conv.forward(x)?.flatten_all()?.to_vec1()?;
-                let standard = channel_norm(&values, weight.len());
-                for row in values.chunks_exact_mut(weight.len()) {
-                    for (channel, x) in row.iter_mut().enumerate() {
-                        let (mean, scale) = standard[channel];
-                        *x = (*x - mean) * scale * weight[channel] + bias[channel];
-                    }
-                }
-                gelu_in_place(&mut values);
-                values
+                self.conv.forward_into(x, &mut out);
+                let standard = channel_norm(&out, weight.len());
+                normalise_channels(&mut out, &standard, weight, bias);
+                gelu_in_place(&mut out);
             }
-            _ => self.forward(x)?.flatten_all()?.to_vec1()?,
-        };
+            Norm::None | Norm::Frames(_) => self.forward_into(x, &[], &mut out),
+        }
         let frames = out.len() / self.conv.outputs();
-        Ok((out, frames * self.conv.stride()))
+        (out, frames * self.conv.stride())
+    }
+}
+
+/// Subtracts from each channel of `values`, `[time, channels]`, and multiplies it by what `standard` has, then scales and
+/// shifts it.
+fn normalise_channels(values: &mut [f32], standard: &[(f32, f32)], weight: &[f32], bias: &[f32]) {
+    for row in values.chunks_exact_mut(weight.len()) {
+        for (((x, (mean, scale)), weight), bias) in row.iter_mut().zip(standard).zip(weight).zip(bias) {
+            *x = (*x - mean) * scale * weight + bias;
+        }
     }
 }
 
@@ -128,10 +201,12 @@ impl FeatureProjection {
         Ok(Self { layer_norm, projection })
     }
 
-    pub fn forward(&self, features: &Tensor) -> Result<Tensor> {
-        Ok(match &self.layer_norm {
-            Some(norm) => self.projection.forward(&norm.forward(features)?)?,
-            None => self.projection.forward(features)?,
-        })
+    pub fn forward(&self, features: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; features.len() / self.projection.inputs() * self.projection.outputs()];
+        match &self.layer_norm {
+            Some(norm) => self.projection.forward_normed_into(norm, features, &mut out),
+            None => self.projection.forward_into(features, &mut out),
+        }
+        out
     }
 }

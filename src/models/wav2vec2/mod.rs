@@ -74,10 +74,10 @@ impl Wav2Vec2 {
     pub fn hidden_states(&self, samples: &[f32]) -> Result<Vec<Tensor>> {
         let mut states = Vec::with_capacity(self.config.num_hidden_layers + 1);
         self.run(&[samples], |state| {
-            states.push(state.clone());
+            states.push(self.tensor(state));
             ControlFlow::Continue(())
         })?;
-        Ok(states)
+        states.into_iter().collect()
     }
 
     /// Of each of `sounds` at 16 kHz one hidden state, `[frames, hidden_size]`: number `layer` of
@@ -101,10 +101,10 @@ impl Wav2Vec2 {
             if number <= layer {
                 return ControlFlow::Continue(());
             }
-            found = Some(state.clone());
+            found = Some(self.tensor(state));
             ControlFlow::Break(())
         })?;
-        found.map_or(Ok(Vec::new()), |all| parts(&all, &lengths))
+        found.map_or(Ok(Vec::new()), |all| parts(&all?, &lengths))
     }
 
     /// The last hidden state of each of `sounds`, `[frames, hidden_size]`.
@@ -116,31 +116,38 @@ impl Wav2Vec2 {
     }
 
     /// Hands the hidden states of all sounds, one after the other, to `keep`; returns how many frames each has.
-    fn run(&self, sounds: &[&[f32]], keep: impl FnMut(&Tensor) -> ControlFlow<()>) -> Result<Vec<usize>> {
-        let mut features = Vec::with_capacity(sounds.len());
+    fn run(&self, sounds: &[&[f32]], keep: impl FnMut(&[f32]) -> ControlFlow<()>) -> Result<Vec<usize>> {
+        let (mut features, mut lengths) = (Vec::new(), Vec::with_capacity(sounds.len()));
         for samples in sounds {
             self.check_length(samples)?;
-            let sound = Tensor::from_slice(samples, (samples.len(), 1), &Device::Cpu)?;
-            features.push(self.features.forward(&sound)?);
+            let sound = self.features.forward(samples);
+            lengths.push(sound.len() / self.features.channels());
+            features.extend(sound);
         }
-        let lengths: Vec<usize> = features.iter().map(|features| features.dims()[0]).collect();
-        if lengths.is_empty() {
-            return Ok(lengths);
+        if !lengths.is_empty() {
+            self.transformer.forward(self.projection.forward(&features), &lengths, keep);
         }
-        let features = match features.len() {
-            1 => features.remove(0),
-            _ => Tensor::cat(&features, 0)?,
-        };
-        self.transformer.forward(&self.projection.forward(&features)?, &lengths, keep)?;
         Ok(lengths)
     }
 
-    /// Hands each hidden state of `features`, which the convolutions made, to `keep`.
-    fn transform(&self, features: &Tensor, lengths: &[usize], mut keep: impl FnMut(&Tensor)) -> Result<()> {
-        self.transformer.forward(&self.projection.forward(features)?, lengths, |state| {
-            keep(state);
+    /// The last hidden state of `features`, `[frames, channels]`, which the convolutions made of one sound.
+    fn transform(&self, features: &[f32]) -> Vec<f32> {
+        let (mut last, mut seen) = (Vec::new(), 0);
+        let frames = features.len() / self.features.channels();
+        self.transformer.forward(self.projection.forward(features), &[frames], |state| {
+            if seen == self.config.num_hidden_layers {
+                last = state.to_vec();
+            }
+            seen += 1;
             ControlFlow::Continue(())
-        })
+        });
+        last
+    }
+
+    /// A hidden state, `[frames, hidden_size]`.
+    fn tensor(&self, state: &[f32]) -> Result<Tensor> {
+        let width = self.config.hidden_size;
+        Ok(Tensor::from_slice(state, (state.len() / width, width), &Device::Cpu)?)
     }
 
     fn check_length(&self, samples: &[f32]) -> Result<()> {

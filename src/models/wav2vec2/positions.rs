@@ -1,10 +1,8 @@
 //! Positions, told to the transformer by convolutions along time.
 
-use candle_core::Tensor;
-
 use super::config::{Config, Family};
 use crate::Result;
-use crate::compute::{GroupedConv1d, LayerNorm, gelu};
+use crate::compute::{GroupedConv1d, LayerNorm, gelu_in_place};
 use crate::models::loader::Loader;
 
 /// What is added to the features before the first layer.
@@ -21,11 +19,12 @@ struct Layer {
 impl PositionalConv {
     pub fn load(loader: &Loader, config: &Config) -> Result<Self> {
         let (dim, groups) = (config.hidden_size, config.num_conv_pos_embedding_groups);
+        let precision = loader.precision().of_convolutions();
         if config.model_type != Family::Data2vecAudio {
             let kernel = config.num_conv_pos_embeddings;
             let weight = weight(loader, dim, dim / groups, kernel)?;
             let bias = loader.values("encoder.pos_conv_embed.conv.bias", &[dim])?;
-            let conv = GroupedConv1d::new(&weight, &bias, groups, kernel, kernel / 2);
+            let conv = GroupedConv1d::new(&weight, &bias, groups, kernel, kernel / 2, precision);
             return Ok(Self { layers: vec![Layer { conv, norm: None }] });
         }
         let kernel = config.conv_pos_kernel_size;
@@ -35,26 +34,28 @@ impl PositionalConv {
             let bias = loader.values(&name("bias"), &[dim])?;
             let norm = LayerNorm::new(vec![1.0; dim], vec![0.0; dim], 1e-5);
             Ok(Layer {
-                conv: GroupedConv1d::new(&weight, &bias, groups, kernel, kernel / 2),
+                conv: GroupedConv1d::new(&weight, &bias, groups, kernel, kernel / 2, precision),
                 norm: Some(norm),
             })
         };
         Ok(Self { layers: (0..config.num_conv_pos_embeddings).map(layer).collect::<Result<_>>()? })
     }
 
-    /// `[frames, hidden_size]` to the same shape.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let frames = x.dim(0)?;
-        let mut x = x.clone();
+    /// What is added to `x`, `[frames, hidden_size]`; the same shape.
+    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let (mut x, mut out) = (x.to_vec(), vec![0.0; x.len()]);
         for layer in &self.layers {
-            // An even kernel gives a frame too many.
-            x = layer.conv.forward(&x)?.narrow(0, 0, frames)?.contiguous()?;
-            if let Some(norm) = &layer.norm {
-                x = norm.forward(&x)?;
+            match &layer.norm {
+                None => layer.conv.forward_gelu_into(&x, &mut out),
+                Some(norm) => {
+                    layer.conv.forward_into(&x, &mut out);
+                    norm.in_place_parallel(&mut out);
+                    gelu_in_place(&mut out);
+                }
             }
-            x = gelu(&x)?;
+            std::mem::swap(&mut x, &mut out);
         }
-        Ok(x)
+        x
     }
 }
 

@@ -61,7 +61,7 @@ impl Wav2Vec2Stream {
         samples: &[f32],
         mut take: impl FnMut(StreamChunk) -> Result<()>,
     ) -> Result<()> {
-        self.features.push(&network.features, samples, &mut self.window)?;
+        self.features.push(&network.features, samples, &mut self.window);
         let StreamOptions { chunk, look_ahead, .. } = self.options;
         while self.heard(network) >= self.given + chunk + look_ahead {
             let states = self.states(network, self.given + chunk + look_ahead)?;
@@ -79,7 +79,7 @@ impl Wav2Vec2Stream {
     /// # Errors
     /// Those of candle.
     pub fn flush(&mut self, network: &Wav2Vec2) -> Result<Option<Tensor>> {
-        self.features.flush(&network.features, &mut self.window)?;
+        self.features.flush(&network.features, &mut self.window);
         let rest = self.rest(network)?;
         *self = Self::new(network, self.options);
         Ok(rest)
@@ -104,10 +104,10 @@ impl Wav2Vec2Stream {
     fn states(&self, network: &Wav2Vec2, end: usize) -> Result<Tensor> {
         let channels = network.features.channels();
         let frames = end - self.first;
-        let window = Tensor::from_slice(&self.window[..frames * channels], (frames, channels), &Device::Cpu)?;
-        let mut last = window.clone();
-        network.transform(&window, &[frames], |state| last = state.clone())?;
-        Ok(last.narrow(0, self.given - self.first, end - self.given)?.contiguous()?)
+        let last = network.transform(&self.window[..frames * channels]);
+        let width = network.config.hidden_size;
+        let wanted = &last[(self.given - self.first) * width..];
+        Ok(Tensor::from_slice(wanted, (end - self.given, width), &Device::Cpu)?)
     }
 
     fn give(&mut self, network: &Wav2Vec2, frames: usize) {

@@ -2,13 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use candle_core::Tensor;
-
 use super::attention::{Attention, PositionBias};
 use super::config::Config;
 use super::positions::PositionalConv;
 use crate::Result;
-use crate::compute::{LayerNorm, Linear};
+use crate::compute::{LayerNorm, Linear, add_into};
 use crate::models::loader::Loader;
 
 /// Positions, layers, and a norm before or after them all.
@@ -50,46 +48,54 @@ impl Transformer {
         })
     }
 
-    /// Runs `features`, `[frames, hidden_size]`, those of sounds of `lengths` frames one after the other, and hands each
-    /// hidden state to `keep`, the first before any layer, until it says that it has enough.
+    /// Runs `x`, features `[frames, hidden_size]` of sounds of `lengths` frames one after the other, and hands each hidden
+    /// state to `keep`, the first before any layer, until it says that it has enough.
     pub fn forward(
         &self,
-        features: &Tensor,
+        mut x: Vec<f32>,
         lengths: &[usize],
-        mut keep: impl FnMut(&Tensor) -> ControlFlow<()>,
-    ) -> Result<()> {
-        let mut x = (features + self.positions(features, lengths)?)?;
+        mut keep: impl FnMut(&[f32]) -> ControlFlow<()>,
+    ) {
+        self.add_positions(&mut x, lengths);
         if !self.pre_norm {
-            x = self.layer_norm.forward(&x)?;
+            self.layer_norm.in_place_parallel(&mut x);
         }
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let bias = self.position_bias.as_ref().map(|bias| bias.table(longest));
+        let mut scratch = Scratch::default();
         for layer in &self.layers {
             if keep(&x).is_break() {
-                return Ok(());
+                return;
             }
-            x = layer.forward(&x, lengths, bias.as_deref())?;
+            layer.forward(&mut x, lengths, bias.as_deref(), &mut scratch);
         }
         if self.pre_norm {
-            x = self.layer_norm.forward(&x)?;
+            self.layer_norm.in_place_parallel(&mut x);
         }
         // Whoever has not had enough by now gets no more.
         let _ = keep(&x);
-        Ok(())
     }
 
-    fn positions(&self, features: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        if let [_] = lengths {
-            return self.pos_conv_embed.forward(features);
-        }
-        let mut parts = Vec::with_capacity(lengths.len());
-        let mut start = 0;
+    fn add_positions(&self, x: &mut [f32], lengths: &[usize]) {
+        let width = x.len() / lengths.iter().sum::<usize>().max(1);
+        let mut rest = x;
         for &length in lengths {
-            parts.push(self.pos_conv_embed.forward(&features.narrow(0, start, length)?.contiguous()?)?);
-            start += length;
+            let (sound, others) = rest.split_at_mut(length * width);
+            add_into(&self.pos_conv_embed.forward(sound), sound);
+            rest = others;
         }
-        Ok(Tensor::cat(&parts, 0)?)
     }
+}
+
+/// Room for what is between the parts of a layer.
+#[derive(Default)]
+pub struct Scratch {
+    /// `[frames, 3 * hidden_size]`.
+    pub qkv: Vec<f32>,
+    /// `[frames, hidden_size]`.
+    pub mixed: Vec<f32>,
+    /// `[frames, intermediate_size]`.
+    hidden: Vec<f32>,
 }
 
 impl Layer {
@@ -115,30 +121,32 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, lengths: &[usize], bias: Option<&[f32]>) -> Result<Tensor> {
-        let feed_forward = |normed: &Tensor, x: &Tensor| -> Result<Tensor> {
-            Ok(self.output_dense.forward_add(&self.intermediate_dense.forward_gelu(normed)?, x)?)
-        };
-        let x = match self.pre_norm {
-            true => {
-                let x = self.attention.forward_add(&self.layer_norm.forward(x)?, x, lengths, bias)?;
-                feed_forward(&self.final_layer_norm.forward(&x)?, &x)?
-            }
-            false => {
-                let x = self.layer_norm.forward(&self.attention.forward_add(x, x, lengths, bias)?)?;
-                self.final_layer_norm.forward(&feed_forward(&x, &x)?)?
-            }
-        };
-        match &self.adapter_layer {
-            Some(adapter) => adapter.forward_add(&x),
-            None => Ok(x),
+    fn forward(&self, x: &mut [f32], lengths: &[usize], bias: Option<&[f32]>, scratch: &mut Scratch) {
+        let norm = self.pre_norm.then_some(&self.layer_norm);
+        self.attention.forward_add(norm, x, lengths, bias, scratch);
+        let rows = x.len() / self.intermediate_dense.inputs();
+        scratch.hidden.resize(rows * self.intermediate_dense.outputs(), 0.0);
+        if self.pre_norm {
+            self.intermediate_dense.forward_normed_gelu_into(&self.final_layer_norm, x, &mut scratch.hidden);
+            self.output_dense.forward_add_into(&scratch.hidden, x);
+        } else {
+            self.layer_norm.in_place_parallel(x);
+            self.intermediate_dense.forward_gelu_into(x, &mut scratch.hidden);
+            self.output_dense.forward_add_into(&scratch.hidden, x);
+            self.final_layer_norm.in_place_parallel(x);
+        }
+        if let Some(adapter) = &self.adapter_layer {
+            adapter.forward_add(x);
         }
     }
 }
 
 impl Adapter {
-    fn forward_add(&self, x: &Tensor) -> Result<Tensor> {
-        let hidden = self.linear_1.forward(&self.norm.forward(x)?)?.relu()?;
-        Ok(self.linear_2.forward_add(&hidden, x)?)
+    fn forward_add(&self, x: &mut [f32]) {
+        let rows = x.len() / self.linear_1.inputs();
+        let mut hidden = vec![0.0; rows * self.linear_1.outputs()];
+        self.linear_1.forward_normed_into(&self.norm, x, &mut hidden);
+        hidden.iter_mut().for_each(|x| *x = x.max(0.0));
+        self.linear_2.forward_add_into(&hidden, x);
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 
 use super::{Config, EPS};
 
-use crate::compute::{Conv1d, LayerNorm, Linear, self_attention};
+use crate::compute::{Conv1d, LayerNorm, Linear, Precision, add_into, self_attention_into};
 use crate::models::loader::Loader;
 use crate::{Error, Result};
 
@@ -12,9 +12,11 @@ use crate::{Error, Result};
 pub struct Encoder {
     conv1: Conv1d,
     conv2: Conv1d,
-    embed_positions: Tensor,
+    /// `[source_positions, dim]`.
+    embed_positions: Vec<f32>,
     layers: Vec<Layer>,
     layer_norm: LayerNorm,
+    dim: usize,
 }
 
 struct Layer {
@@ -22,6 +24,7 @@ struct Layer {
     qkv_proj: Linear,
     out_proj: Linear,
     heads: usize,
+    precision: Precision,
     final_layer_norm: LayerNorm,
     fc1: Linear,
     fc2: Linear,
@@ -33,18 +36,19 @@ impl Encoder {
         let conv = |name: &str, channels: usize, stride: usize| -> Result<Conv1d> {
             let weight = loader.values(&format!("model.encoder.{name}.weight"), &[dim, channels, 3])?;
             let bias = loader.values(&format!("model.encoder.{name}.bias"), &[dim])?;
-            Ok(Conv1d::new(&weight, Some(bias), channels, 3, stride, 1))
+            Ok(Conv1d::new(&weight, Some(bias), channels, 3, stride, 1, Precision::F32))
         };
         let positions = [config.source_positions, dim];
         let embed_positions = loader.values("model.encoder.embed_positions.weight", &positions)?;
         Ok(Self {
             conv1: conv("conv1", config.mels, 1)?,
             conv2: conv("conv2", dim, 2)?,
-            embed_positions: Tensor::from_vec(embed_positions, &positions, &Device::Cpu)?,
+            embed_positions,
             layers: (0..config.encoder_layers)
                 .map(|i| Layer::load(loader, config, i))
                 .collect::<Result<_>>()?,
             layer_norm: loader.norm("model.encoder.layer_norm", dim, EPS)?,
+            dim,
         })
     }
 
@@ -60,16 +64,30 @@ impl Encoder {
             let count = self.layers.len();
             return Err(Error::Setting(format!("there is no layer {layer}: the encoder has {count}")));
         };
-        let x = self.conv2.forward_gelu(&self.conv1.forward_gelu(log_mel)?)?;
-        let mut x = (&x + self.embed_positions.narrow(0, 0, x.dim(0)?)?)?;
+        let log_mel = log_mel.contiguous()?.flatten_all()?.to_vec1()?;
+        let mut x = self.conv2.padded_gelu(&self.conv1.padded_gelu(&log_mel));
+        add_into(&self.embed_positions[..x.len()], &mut x);
+        let mut scratch = Scratch::default();
         for layer in layers {
-            x = layer.forward(&x)?;
+            layer.forward(&mut x, &mut scratch);
         }
         if layer == self.layers.len() {
-            x = self.layer_norm.forward(&x)?;
+            self.layer_norm.in_place_parallel(&mut x);
         }
-        Ok(x)
+        let frames = x.len() / self.dim;
+        Ok(Tensor::from_vec(x, (frames, self.dim), &Device::Cpu)?)
     }
+}
+
+/// Room for what is between the parts of a layer.
+#[derive(Default)]
+struct Scratch {
+    /// `[frames, 3 * dim]`.
+    qkv: Vec<f32>,
+    /// `[frames, dim]`.
+    mixed: Vec<f32>,
+    /// `[frames, hidden]`.
+    hidden: Vec<f32>,
 }
 
 impl Layer {
@@ -82,16 +100,22 @@ impl Layer {
             qkv_proj: loader.linear(&qkv, dim, dim)?,
             out_proj: loader.linear(&[name("self_attn.out_proj")], dim, dim)?,
             heads: config.encoder_heads,
+            precision: loader.precision(),
             final_layer_norm: loader.norm(&name("final_layer_norm"), dim, EPS)?,
             fc1: loader.linear(&[name("fc1")], dim, hidden)?,
             fc2: loader.linear(&[name("fc2")], hidden, dim)?,
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let qkv = self.qkv_proj.forward(&self.self_attn_layer_norm.forward(x)?)?;
-        let x = self.out_proj.forward_add(&self_attention(&qkv, self.heads)?, x)?;
-        let hidden = self.fc1.forward_gelu(&self.final_layer_norm.forward(&x)?)?;
-        Ok(self.fc2.forward_add(&hidden, &x)?)
+    fn forward(&self, x: &mut [f32], Scratch { qkv, mixed, hidden }: &mut Scratch) {
+        let rows = x.len() / self.fc1.inputs();
+        qkv.resize(3 * x.len(), 0.0);
+        mixed.resize(x.len(), 0.0);
+        hidden.resize(rows * self.fc1.outputs(), 0.0);
+        self.qkv_proj.forward_normed_into(&self.self_attn_layer_norm, x, qkv);
+        self_attention_into(qkv, self.heads, &[rows], self.precision, None, mixed);
+        self.out_proj.forward_add_into(mixed, x);
+        self.fc1.forward_normed_gelu_into(&self.final_layer_norm, x, hidden);
+        self.fc2.forward_add_into(hidden, x);
     }
 }

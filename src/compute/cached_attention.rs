@@ -1,120 +1,12 @@
-//! Scaled dot-product attention: over a whole sequence, and one step over cached keys and values.
+//! Scaled dot-product attention of a few queries to cached keys and values: a decoding step.
 
-use candle_core::{Result, Tensor};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
-use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
-use rten_tensor::NdTensorView;
 use rten_vecmath::Softmax;
 
 use super::rows::Element;
-use super::tensor;
-
-/// Queries whose scores are held at once: their scores against 1500 keys stay in the second-level cache.
-const QUERY_BLOCK: usize = 64;
-
-/// Bidirectional attention of a sequence to itself.
-///
-/// `qkv` is `[time, 3 * dim]`, queries, keys and values side by side, each of `heads` equal parts; the result
-/// is `[time, dim]`. Scores exist for a block of queries at a time, never as `[heads, time, time]`.
-pub fn self_attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
-    self_attention_with_bias(qkv, heads, &[qkv.dims2()?.0], |_, _, _| {})
-}
-
-/// Where a query is.
-#[derive(Debug, Clone, Copy)]
-pub struct QueryAt {
-    /// Among all rows.
-    pub row: usize,
-    /// Within its sequence.
-    pub query: usize,
-}
-
-/// As [`self_attention`], for sequences of `lengths` one after the other, each of which attends to itself alone. `add_bias`
-/// gets a head, a query and its scores against all keys of its sequence before the softmax.
-pub fn self_attention_with_bias(
-    qkv: &Tensor,
-    heads: usize,
-    lengths: &[usize],
-    add_bias: impl Fn(usize, QueryAt, &mut [f32]) + Sync,
-) -> Result<Tensor> {
-    let (time, width) = qkv.dims2()?;
-    assert_eq!(lengths.iter().sum::<usize>(), time, "sequences make up all rows");
-    let dim = width / 3;
-    let mut out = vec![0.0; time * dim];
-    tensor::with_slice(qkv, |qkv| {
-        let mut rest = &mut out[..];
-        let mut first = 0;
-        for &length in lengths {
-            let (part, others) = rest.split_at_mut(length * dim);
-            rest = others;
-            let bias = |head: usize, query: usize, scores: &mut [f32]| {
-                add_bias(head, QueryAt { row: first + query, query }, scores);
-            };
-            self_attention_into(&qkv[first * width..(first + length) * width], heads, dim, bias, part);
-            first += length;
-        }
-    })?;
-    tensor::from_values(out, (time, dim))
-}
-
-fn self_attention_into(
-    qkv: &[f32],
-    heads: usize,
-    dim: usize,
-    add_bias: impl Fn(usize, usize, &mut [f32]) + Sync,
-    out: &mut [f32],
-) {
-    let time = out.len() / dim;
-    let head_dim = dim / heads;
-    let gemm = GemmExecutor::new();
-    let part = |offset: usize, first: usize, rows: usize| {
-        let start = first * 3 * dim + offset;
-        let end = start + (rows - 1) * 3 * dim + head_dim;
-        NdTensorView::from_slice_with_strides([rows, head_dim], &qkv[start..end], [3 * dim, 1])
-            .expect("strides lie within the slice cut for them")
-    };
-    let packed: Vec<_> = (0..heads)
-        .into_par_iter()
-        .map(|head| {
-            let keys = part(dim + head * head_dim, 0, time);
-            let values = part(2 * dim + head * head_dim, 0, time);
-            (gemm.prepack_b(keys.transposed()), gemm.prepack_b(values))
-        })
-        .collect();
-
-    out.par_chunks_mut(QUERY_BLOCK * dim).enumerate().for_each_init(
-        || (vec![0.0; QUERY_BLOCK * time], vec![0.0; QUERY_BLOCK * head_dim]),
-        |(scores, mixed), (block, out)| {
-            let rows = out.len() / dim;
-            let scores = &mut scores[..rows * time];
-            let mixed = &mut mixed[..rows * head_dim];
-            for (head, (keys, values)) in packed.iter().enumerate() {
-                let queries = part(head * head_dim, block * QUERY_BLOCK, rows);
-                let scaled = GemmOptions { alpha: (head_dim as f32).powf(-0.5), ..GemmOptions::default() };
-                gemm.gemm(scores, GemmInputA::Unpacked(queries), GemmInputB::Packed(keys), scaled)
-                    .expect("shapes agree by construction");
-                for (query, scores) in scores.chunks_exact_mut(time).enumerate() {
-                    add_bias(head, block * QUERY_BLOCK + query, scores);
-                    Softmax::new_mut(scores).dispatch();
-                }
-                let weights = NdTensorView::from_data([rows, time], &*scores);
-                gemm.gemm(
-                    mixed,
-                    GemmInputA::Unpacked(weights),
-                    GemmInputB::Packed(values),
-                    Default::default(),
-                )
-                .expect("shapes agree by construction");
-                for (out, mixed) in out.chunks_exact_mut(dim).zip(mixed.chunks_exact(head_dim)) {
-                    out[head * head_dim..(head + 1) * head_dim].copy_from_slice(mixed);
-                }
-            }
-        },
-    );
-}
 
 /// Times in a cache are rounded up to this, so that kernels read whole vectors without a tail.
 const TIME_STEP: usize = 128;
@@ -396,47 +288,21 @@ impl<E: Element> SimdOp for Mix<'_, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{D, Device};
+    use crate::compute::self_attention::plain;
+    use candle_core::Tensor;
 
     fn random(shape: (usize, usize)) -> Tensor {
-        Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap()
+        Tensor::randn(0f32, 1.0, shape, &candle_core::Device::Cpu).unwrap()
     }
 
     fn values(tensor: &Tensor) -> Vec<f32> {
         tensor.flatten_all().unwrap().to_vec1().unwrap()
     }
 
-    /// Attention by its definition: `q` `[n, dim]`, `k` and `v` `[t, dim]`.
-    fn plain(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Tensor {
-        let split = |x: &Tensor| {
-            let (time, dim) = x.dims2().unwrap();
-            x.reshape((time, heads, dim / heads)).unwrap().transpose(0, 1).unwrap().contiguous().unwrap()
-        };
-        let (q, k, v) = (split(q), split(k), split(v));
-        let scale = (q.dim(D::Minus1).unwrap() as f64).powf(-0.5);
-        let scores = (q.matmul(&k.t().unwrap()).unwrap() * scale).unwrap();
-        let max = scores.max_keepdim(D::Minus1).unwrap();
-        let exp = scores.broadcast_sub(&max).unwrap().exp().unwrap();
-        let weights = exp.broadcast_div(&exp.sum_keepdim(D::Minus1).unwrap()).unwrap();
-        let out = weights.matmul(&v).unwrap().transpose(0, 1).unwrap().contiguous().unwrap();
-        out.flatten_from(1).unwrap()
-    }
-
     fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
         assert_eq!(a.len(), b.len());
         for (a, b) in a.iter().zip(b) {
             assert!((a - b).abs() < tolerance, "{a} and {b}");
-        }
-    }
-
-    #[test]
-    fn whole_sequences_equal_the_definition() {
-        for (time, heads, head_dim) in [(1, 2, 64), (63, 1, 32), (150, 3, 16)] {
-            let dim = heads * head_dim;
-            let qkv = random((time, 3 * dim));
-            let [q, k, v] = [0, 1, 2].map(|i| qkv.narrow(1, i * dim, dim).unwrap().contiguous().unwrap());
-            let out = self_attention(&qkv, heads).unwrap();
-            assert_close(&values(&out), &values(&plain(&q, &k, &v, heads)), 1e-4);
         }
     }
 

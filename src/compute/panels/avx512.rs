@@ -1,0 +1,349 @@
+//! The kernels: 16 sums in a register, each of which takes a dot product of four bytes at a time.
+
+use std::arch::x86_64::*;
+
+use super::{Finish, Int8Product, PANEL, Vector};
+use crate::compute::linear::After;
+
+/// Rows that are multiplied together: 24 sums, two vectors of the panel and a spread row fill the 32 registers.
+const ROWS: usize = 12;
+
+/// Whether the processor multiplies bytes.
+pub fn has_int8() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vnni")
+}
+
+/// Whether the processor multiplies bf16.
+pub fn has_bf16() -> bool {
+    has_int8() && is_x86_feature_detected!("avx512bf16")
+}
+
+/// Calls `$tile::<R>` for `R` rows, which a register holds.
+macro_rules! by_rows {
+    ($rows:expr, $tile:ident($($argument:expr),*)) => {
+        match $rows {
+            1 => $tile::<1>($($argument),*),
+            2 => $tile::<2>($($argument),*),
+            3 => $tile::<3>($($argument),*),
+            4 => $tile::<4>($($argument),*),
+            5 => $tile::<5>($($argument),*),
+            6 => $tile::<6>($($argument),*),
+            7 => $tile::<7>($($argument),*),
+            8 => $tile::<8>($($argument),*),
+            9 => $tile::<9>($($argument),*),
+            10 => $tile::<10>($($argument),*),
+            11 => $tile::<11>($($argument),*),
+            _ => $tile::<ROWS>($($argument),*),
+        }
+    };
+}
+
+/// Products of rows of bytes with panel number `panel`, the first output of which goes to `out`.
+///
+/// # Safety
+/// The processor has what [`has_int8`] asks for; `rows` are as many rows as `product` has zeros, each of the panel's depth;
+/// `out` has room for them, each `finish.stride` after the last.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+pub unsafe fn int8_panel(product: &Int8Product, panel: usize, out: *mut f32, finish: &Finish) {
+    let weight = product.weight;
+    let depth = weight.panels.depth;
+    for first in (0..product.zeros.len()).step_by(ROWS) {
+        let rows = ROWS.min(product.zeros.len() - first);
+        // SAFETY: the rows from `first` on are within those that the caller vouches for.
+        unsafe {
+            let x = product.values.as_ptr().add(first * depth * 4);
+            let out = out.add(first * finish.stride);
+            by_rows!(rows, int8_tile(product, first, x, panel, out, finish));
+        }
+    }
+}
+
+/// # Safety
+/// As [`int8_panel`], for `R` rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn int8_tile<const R: usize>(
+    product: &Int8Product,
+    first: usize,
+    x: *const u8,
+    panel: usize,
+    out: *mut f32,
+    finish: &Finish,
+) {
+    let weight = product.weight;
+    let depth = weight.panels.depth;
+    let vectors = weight.panels.of(panel).as_ptr();
+    let mut sums = [[_mm512_setzero_si512(); 2]; R];
+    for k in 0..depth {
+        // SAFETY: `k` is within the depth of the panel and of the rows.
+        unsafe {
+            let weights = [load_int8(vectors.add(2 * k)), load_int8(vectors.add(2 * k + 1))];
+            for r in 0..R {
+                let x = _mm512_set1_epi32(x.add((r * depth + k) * 4).cast::<i32>().read_unaligned());
+                sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], x, weights[0]);
+                sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], x, weights[1]);
+            }
+        }
+    }
+    for half in 0..2 {
+        let column = panel * PANEL + half * 16;
+        let mask = columns(weight.panels.outputs, column);
+        // SAFETY: what lies past the outputs is masked out.
+        unsafe {
+            let scales = _mm512_maskz_loadu_ps(mask, weight.scales.as_ptr().wrapping_add(column));
+            let weight_sums = _mm512_maskz_loadu_epi32(mask, weight.sums.as_ptr().wrapping_add(column));
+            for r in 0..R {
+                let shift = _mm512_mullo_epi32(weight_sums, _mm512_set1_epi32(product.zeros[first + r]));
+                let sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums[r][half], shift));
+                let scale = _mm512_mul_ps(scales, _mm512_set1_ps(product.scales[first + r]));
+                let out = out.add(r * finish.stride);
+                finish_vector(finish, mask, column, out.wrapping_add(half * 16), |bias| {
+                    _mm512_fmadd_ps(sum, scale, bias)
+                });
+            }
+        }
+    }
+}
+
+/// Products of `rows` rows of bf16, each `stride` numbers after the last, with panel number `panel`; see [`int8_panel`].
+///
+/// # Safety
+/// The processor has what [`has_bf16`] asks for; else as there.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub unsafe fn bf16_panel(
+    x: *const u16,
+    stride: usize,
+    rows: usize,
+    panels: &super::Panels,
+    panel: usize,
+    out: *mut f32,
+    finish: &Finish,
+) {
+    for first in (0..rows).step_by(ROWS) {
+        // SAFETY: the rows from `first` on are within those that the caller vouches for.
+        unsafe {
+            let x = x.add(first * stride);
+            let out = out.add(first * finish.stride);
+            by_rows!(ROWS.min(rows - first), bf16_tile(x, stride, panels, panel, out, finish));
+        }
+    }
+}
+
+/// # Safety
+/// As [`bf16_panel`], for `R` rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn bf16_tile<const R: usize>(
+    x: *const u16,
+    stride: usize,
+    panels: &super::Panels,
+    panel: usize,
+    out: *mut f32,
+    finish: &Finish,
+) {
+    let vectors = panels.of(panel).as_ptr();
+    let mut sums = [[_mm512_setzero_ps(); 2]; R];
+    for k in 0..panels.depth {
+        // SAFETY: `k` is within the depth of the panel and of the rows.
+        unsafe {
+            let weights = [load_bf16(vectors.add(2 * k)), load_bf16(vectors.add(2 * k + 1))];
+            for r in 0..R {
+                let x = _mm512_set1_epi32(x.add(r * stride + 2 * k).cast::<i32>().read_unaligned());
+                let x = std::mem::transmute::<__m512i, __m512bh>(x);
+                sums[r][0] = _mm512_dpbf16_ps(sums[r][0], x, weights[0]);
+                sums[r][1] = _mm512_dpbf16_ps(sums[r][1], x, weights[1]);
+            }
+        }
+    }
+    for half in 0..2 {
+        let column = panel * PANEL + half * 16;
+        let mask = columns(panels.outputs, column);
+        for r in 0..R {
+            // SAFETY: what lies past the outputs is masked out.
+            unsafe {
+                let out = out.add(r * finish.stride).wrapping_add(half * 16);
+                finish_vector(finish, mask, column, out, |bias| _mm512_add_ps(sums[r][half], bias));
+            }
+        }
+    }
+}
+
+/// The outputs from `column` on that there are.
+fn columns(outputs: usize, column: usize) -> __mmask16 {
+    match outputs.saturating_sub(column) {
+        0 => 0,
+        some @ 1..16 => (1 << some) - 1,
+        _ => !0,
+    }
+}
+
+/// # Safety
+/// `out` has room for the outputs of `mask`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn finish_vector(
+    finish: &Finish,
+    mask: __mmask16,
+    column: usize,
+    out: *mut f32,
+    product: impl FnOnce(__m512) -> __m512,
+) {
+    // SAFETY: the caller vouches for `out`; a bias is as long as there are outputs.
+    unsafe {
+        let bias = match finish.bias {
+            Some(bias) => _mm512_maskz_loadu_ps(mask, bias.as_ptr().wrapping_add(column)),
+            None => _mm512_setzero_ps(),
+        };
+        let value = product(bias);
+        let value = match finish.after {
+            After::Store => value,
+            After::Gelu => gelu(value),
+            After::Add => _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, out)),
+        };
+        _mm512_mask_storeu_ps(out, mask, value);
+    }
+}
+
+/// # Safety
+/// `vector` can be read.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load_int8(vector: *const Vector) -> __m512i {
+    // SAFETY: a `Vector` is 64 bytes, aligned.
+    unsafe { _mm512_load_si512(vector.cast()) }
+}
+
+/// # Safety
+/// `vector` can be read.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load_bf16(vector: *const Vector) -> __m512bh {
+    // SAFETY: a `Vector` is 64 bytes, aligned, of any content.
+    unsafe { std::mem::transmute(_mm512_load_si512(vector.cast())) }
+}
+
+/// The exact GELU, `x Φ(x)`, by the approximation 7.1.26 of Abramowitz and Stegun to the error function: right to 2e-7.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn gelu(x: __m512) -> __m512 {
+    const TERMS: [f32; 5] = [1.061_405_4, -1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6];
+    let one = _mm512_set1_ps(1.0);
+    let magnitude = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(std::f32::consts::FRAC_1_SQRT_2));
+    let t = _mm512_div_ps(one, _mm512_fmadd_ps(magnitude, _mm512_set1_ps(0.327_591_1), one));
+    let mut sum = _mm512_set1_ps(TERMS[0]);
+    for term in &TERMS[1..] {
+        sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(*term));
+    }
+    let tail = exp(_mm512_sub_ps(_mm512_setzero_ps(), _mm512_mul_ps(magnitude, magnitude)));
+    // erfc(|x| / √2) / 2, the part of the normal distribution beyond |x|.
+    let beyond = _mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(sum, t), tail), _mm512_set1_ps(0.5));
+    let negative = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, _mm512_setzero_ps());
+    let below = _mm512_mask_blend_ps(negative, _mm512_sub_ps(one, beyond), beyond);
+    _mm512_mul_ps(x, below)
+}
+
+/// The exponential of numbers that are not above 0, to 2 units in the last place.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn exp(x: __m512) -> __m512 {
+    const TERMS: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5];
+    // Below, the result is 0 whatever is done; it must not wrap around.
+    let x = _mm512_max_ps(x, _mm512_set1_ps(-150.0));
+    let power = _mm512_roundscale_ps::<8>(_mm512_mul_ps(x, _mm512_set1_ps(std::f32::consts::LOG2_E)));
+    // ln 2 in two parts, so that nothing is lost.
+    let rest = _mm512_fnmadd_ps(power, _mm512_set1_ps(0.693_359_4), x);
+    let rest = _mm512_fnmadd_ps(power, _mm512_set1_ps(-2.121_944_4e-4), rest);
+    let mut sum = _mm512_set1_ps(TERMS[0]);
+    for term in &TERMS[1..] {
+        sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(*term));
+    }
+    let squares = _mm512_mul_ps(rest, rest);
+    let value = _mm512_add_ps(_mm512_fmadd_ps(sum, squares, rest), _mm512_set1_ps(1.0));
+    _mm512_scalef_ps(value, power)
+}
+
+/// The least and the most of `row`, with 0 among them.
+#[target_feature(enable = "avx512f")]
+pub fn range(row: &[f32]) -> (f32, f32) {
+    let (mut least, mut most) = (_mm512_setzero_ps(), _mm512_setzero_ps());
+    for part in row.chunks(16) {
+        let mask = columns(part.len(), 0);
+        // SAFETY: what lies past the part is masked out.
+        let x = unsafe { _mm512_maskz_loadu_ps(mask, part.as_ptr()) };
+        least = _mm512_min_ps(x, least);
+        most = _mm512_max_ps(x, most);
+    }
+    (_mm512_reduce_min_ps(least), _mm512_reduce_max_ps(most))
+}
+
+/// `round(x * inverse_scale) + zero` of each number of `row`, within 0 and 255.
+#[target_feature(enable = "avx512f")]
+pub fn quantise(row: &[f32], inverse_scale: f32, zero: i32, out: &mut [u8]) {
+    let (inverse_scale, zero) = (_mm512_set1_ps(inverse_scale), _mm512_set1_epi32(zero));
+    for (part, out) in row.chunks(16).zip(out.chunks_mut(16)) {
+        let mask = columns(part.len().min(out.len()), 0);
+        // SAFETY: what lies past the parts is masked out.
+        unsafe {
+            let x = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, part.as_ptr()), inverse_scale);
+            let value = _mm512_add_epi32(_mm512_cvtps_epi32(x), zero);
+            let value = _mm512_max_epi32(value, _mm512_setzero_si512());
+            _mm512_mask_cvtusepi32_storeu_epi8(out.as_mut_ptr().cast(), mask, value);
+        }
+    }
+}
+
+/// `row` in bf16, rounded to the nearest.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub fn narrow(row: &[f32], out: &mut [u16]) {
+    for (part, out) in row.chunks(16).zip(out.chunks_mut(16)) {
+        let mask = columns(part.len().min(out.len()), 0);
+        // SAFETY: what lies past the parts is masked out.
+        unsafe { store_narrow(out.as_mut_ptr(), mask, _mm512_maskz_loadu_ps(mask, part.as_ptr())) };
+    }
+}
+
+/// The softmax of `scores` times `scale`, in bf16; `scores` become its exponentials.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub fn softmax_narrow(scores: &mut [f32], scale: f32, out: &mut [u16]) {
+    let scale = _mm512_set1_ps(scale);
+    let mut most = _mm512_set1_ps(f32::NEG_INFINITY);
+    for part in scores.chunks(16) {
+        let mask = columns(part.len(), 0);
+        // SAFETY: what lies past the part is masked out.
+        let x = unsafe { _mm512_mask_loadu_ps(most, mask, part.as_ptr()) };
+        most = _mm512_max_ps(x, most);
+    }
+    let most = _mm512_mul_ps(_mm512_set1_ps(_mm512_reduce_max_ps(most)), scale);
+    let mut sum = _mm512_setzero_ps();
+    for part in scores.chunks_mut(16) {
+        let mask = columns(part.len(), 0);
+        // SAFETY: what lies past the part is masked out.
+        unsafe {
+            let x = _mm512_fmsub_ps(_mm512_maskz_loadu_ps(mask, part.as_ptr()), scale, most);
+            let x = exp(x);
+            sum = _mm512_mask_add_ps(sum, mask, sum, x);
+            _mm512_mask_storeu_ps(part.as_mut_ptr(), mask, x);
+        }
+    }
+    let share = _mm512_set1_ps(_mm512_reduce_add_ps(sum).recip());
+    for (part, out) in scores.chunks(16).zip(out.chunks_mut(16)) {
+        let mask = columns(part.len().min(out.len()), 0);
+        // SAFETY: what lies past the parts is masked out.
+        unsafe {
+            let value = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, part.as_ptr()), share);
+            store_narrow(out.as_mut_ptr(), mask, value);
+        }
+    }
+}
+
+/// # Safety
+/// `out` has room for the numbers of `mask`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn store_narrow(out: *mut u16, mask: __mmask16, value: __m512) {
+    // SAFETY: the caller vouches for `out`; both types are sixteen times sixteen bits.
+    unsafe {
+        let value = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value));
+        _mm512_mask_storeu_epi16(out.cast(), u32::from(mask), _mm512_zextsi256_si512(value));
+    }
+}

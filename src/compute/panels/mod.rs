@@ -1,0 +1,425 @@
+//! Products of rows with weights that lie as processors want them that multiply four bytes at once: int8 and bf16.
+//!
+//! A weight `[outputs, inputs]` is cut into panels of 32 outputs. Within a panel, four bytes of each output lie side by
+//! side, then the next four: `[panels, inputs / 4, 32]` of int8, or `[panels, inputs / 2, 32]` of bf16.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+use rayon::prelude::*;
+
+use super::int8_rows::QuantisedRows;
+use super::linear::After;
+
+/// Outputs of a panel: two registers of sums.
+const PANEL: usize = 32;
+/// Rows that a task takes at most, which stay in the second-level cache.
+const BLOCK: usize = 144;
+
+/// Four bytes of each of 16 outputs.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Vector([u32; 16]);
+
+/// A weight in panels.
+struct Panels {
+    vectors: Vec<Vector>,
+    /// Times four bytes that an output has.
+    depth: usize,
+    outputs: usize,
+}
+
+impl Panels {
+    /// Packs `outputs` rows of `depth` times four bytes, which `word` gives by row and position.
+    fn new(outputs: usize, depth: usize, word: impl Fn(usize, usize) -> u32 + Sync) -> Self {
+        let mut vectors = vec![Vector([0; 16]); outputs.div_ceil(PANEL) * depth * 2];
+        vectors.par_chunks_mut(depth * 2).enumerate().for_each(|(panel, vectors)| {
+            for (place, vector) in vectors.iter_mut().enumerate() {
+                let (k, half) = (place / 2, place % 2);
+                let first = panel * PANEL + half * 16;
+                for (lane, row) in (first..outputs.min(first + 16)).enumerate() {
+                    vector.0[lane] = word(row, k);
+                }
+            }
+        });
+        Self { vectors, depth, outputs }
+    }
+
+    fn of(&self, panel: usize) -> &[Vector] {
+        &self.vectors[panel * self.depth * 2..(panel + 1) * self.depth * 2]
+    }
+
+    fn count(&self) -> usize {
+        self.outputs.div_ceil(PANEL)
+    }
+}
+
+/// What becomes of products.
+struct Finish<'a> {
+    bias: Option<&'a [f32]>,
+    after: After,
+    /// Numbers from one row of the output to the next.
+    stride: usize,
+}
+
+/// Where the tasks of a product write; each writes rows and columns that no other does.
+#[derive(Clone, Copy)]
+struct Output(*mut f32);
+
+// SAFETY: every task writes its own part of the output, which outlives the tasks.
+unsafe impl Send for Output {}
+// SAFETY: as above.
+unsafe impl Sync for Output {}
+
+impl Output {
+    fn at(self, index: usize) -> *mut f32 {
+        self.0.wrapping_add(index)
+    }
+}
+
+/// Calls `task` with the first row, the number of rows and a range of panels, side by side where that is worth while.
+fn share(rows: usize, panels: &Panels, task: impl Fn(usize, usize, std::ops::Range<usize>) + Sync) {
+    /// Dot products of four bytes that a task does at least.
+    const GRAIN: usize = 256 * 1024;
+    let threads = rayon::current_num_threads();
+    let work = rows * panels.outputs * panels.depth;
+    if threads == 1 || work < 2 * GRAIN {
+        for first in (0..rows).step_by(BLOCK) {
+            task(first, BLOCK.min(rows - first), 0..panels.count());
+        }
+        return;
+    }
+    let blocks = rows.div_ceil(BLOCK).next_multiple_of(if rows > BLOCK { threads } else { 1 });
+    let block = rows.div_ceil(blocks);
+    let blocks = rows.div_ceil(block);
+    let parts = (4 * threads).div_ceil(blocks).min(work.div_ceil(blocks * GRAIN)).clamp(1, panels.count());
+    let width = panels.count().div_ceil(parts);
+    let parts = panels.count().div_ceil(width);
+    (0..blocks * parts).into_par_iter().for_each(|index| {
+        let (first, part) = (index / parts * block, index % parts);
+        let last = panels.count().min((part + 1) * width);
+        task(first, block.min(rows - first), part * width..last);
+    });
+}
+
+/// A weight in int8.
+pub(super) struct Int8Panels {
+    panels: Panels,
+    scales: Vec<f32>,
+    /// Sums of the rows of integers: what a zero that is not 0 adds to a product.
+    sums: Vec<i32>,
+}
+
+/// Rows of bytes and what they are multiplied by.
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "there is no kernel for it"))]
+struct Int8Product<'a> {
+    weight: &'a Int8Panels,
+    values: &'a [u8],
+    zeros: &'a [i32],
+    scales: &'a [f32],
+}
+
+impl Int8Panels {
+    /// Packs rows of integers, `[outputs, inputs]`, and their scales and sums; none where the processor has no instruction
+    /// for it, or `inputs` is no multiple of four.
+    pub fn new(values: &[i8], scales: &[f32], sums: &[i32], inputs: usize) -> Option<Self> {
+        if !has_int8() || !inputs.is_multiple_of(4) {
+            return None;
+        }
+        let word = |row: usize, k: usize| {
+            let at = row * inputs + 4 * k;
+            u32::from_le_bytes([0, 1, 2, 3].map(|i| values[at + i] as u8))
+        };
+        let panels = Panels::new(scales.len(), inputs / 4, word);
+        Some(Self { panels, scales: scales.to_vec(), sums: sums.to_vec() })
+    }
+
+    /// `x Wᵀ + bias` into or onto `out`, `[rows, outputs]`.
+    pub fn multiply(&self, x: &QuantisedRows, bias: Option<&[f32]>, out: &mut [f32], after: After) {
+        let (rows, stride, inputs) = (x.zeros.len(), self.panels.outputs, self.panels.depth * 4);
+        assert_eq!(out.len(), rows * stride, "a row of outputs for each row of inputs");
+        assert_eq!(x.values.len(), rows * inputs, "rows are as long as the weight's");
+        assert!(bias.is_none_or(|bias| bias.len() == stride), "a bias has one value an output");
+        let finish = Finish { bias, after, stride };
+        let out = Output(out.as_mut_ptr());
+        share(rows, &self.panels, |first, rows, panels| {
+            let product = Int8Product {
+                weight: self,
+                values: &x.values[first * inputs..(first + rows) * inputs],
+                zeros: &x.zeros[first..first + rows],
+                scales: &x.scales[first..first + rows],
+            };
+            for panel in panels {
+                int8_panel(&product, panel, out.at(first * stride + panel * PANEL), &finish);
+            }
+        });
+    }
+}
+
+/// A weight in bf16.
+pub(super) struct Bf16Panels {
+    panels: Panels,
+}
+
+impl Bf16Panels {
+    /// Packs `weight`, `[outputs, inputs]`; none where the processor has no instruction for it, or `inputs` is odd.
+    pub fn new(weight: &[f32], inputs: usize) -> Option<Self> {
+        if !has_bf16() || !inputs.is_multiple_of(2) {
+            return None;
+        }
+        let mut narrowed = vec![0; weight.len()];
+        narrow_parallel(weight, &mut narrowed);
+        Some(Self::from_rows(&narrowed, inputs))
+    }
+
+    /// Packs rows of bf16, `[outputs, inputs]`, on a processor that multiplies them.
+    pub fn from_rows(rows: &[u16], inputs: usize) -> Self {
+        let word = |row: usize, k: usize| {
+            let at = row * inputs + 2 * k;
+            u32::from(rows[at]) | u32::from(rows[at + 1]) << 16
+        };
+        Self { panels: Panels::new(rows.len() / inputs, inputs / 2, word) }
+    }
+
+    /// Packs columns of bf16, `[inputs, outputs]`, of which there is an even number, on a processor that multiplies them.
+    pub fn from_columns(columns: &[u16], outputs: usize) -> Self {
+        let word = |column: usize, k: usize| {
+            let at = 2 * k * outputs + column;
+            u32::from(columns[at]) | u32::from(columns[at + outputs]) << 16
+        };
+        Self { panels: Panels::new(outputs, columns.len() / outputs / 2, word) }
+    }
+
+    /// `x Wᵀ` of rows of `x` that start every `stride` numbers, by this thread alone, into `out`, `[rows, outputs]`.
+    pub fn multiply_alone(&self, x: &[u16], stride: usize, out: &mut [f32]) {
+        let outputs = self.panels.outputs;
+        let rows = out.len() / outputs;
+        self.check(x, stride, rows, out);
+        let finish = Finish { bias: None, after: After::Store, stride: outputs };
+        let out = Output(out.as_mut_ptr());
+        for panel in 0..self.panels.count() {
+            bf16_panel(x, stride, rows, &self.panels, panel, out.at(panel * PANEL), &finish);
+        }
+    }
+
+    fn check(&self, x: &[u16], stride: usize, rows: usize, out: &[f32]) {
+        assert_eq!(out.len(), rows * self.panels.outputs, "whole rows of outputs");
+        assert!(
+            rows == 0 || x.len() >= (rows - 1) * stride + 2 * self.panels.depth,
+            "a row for each of `out`"
+        );
+    }
+
+    /// `x Wᵀ + bias` into or onto `out`, `[rows, outputs]`; rows of `x` start every `stride` numbers.
+    pub fn multiply(&self, x: &[u16], stride: usize, bias: Option<&[f32]>, out: &mut [f32], after: After) {
+        let outputs = self.panels.outputs;
+        let rows = out.len() / outputs;
+        self.check(x, stride, rows, out);
+        assert!(bias.is_none_or(|bias| bias.len() == outputs), "a bias has one value an output");
+        let finish = Finish { bias, after, stride: outputs };
+        let out = Output(out.as_mut_ptr());
+        share(rows, &self.panels, |first, rows, panels| {
+            for panel in panels {
+                let out = out.at(first * outputs + panel * PANEL);
+                bf16_panel(&x[first * stride..], stride, rows, &self.panels, panel, out, &finish);
+            }
+        });
+    }
+}
+
+/// `values` in bf16, on all threads.
+pub(super) fn narrow_parallel(values: &[f32], out: &mut [u16]) {
+    const GRAIN: usize = 64 * 1024;
+    match values.len() <= GRAIN {
+        true => narrow(values, out),
+        false => values.par_chunks(GRAIN).zip(out.par_chunks_mut(GRAIN)).for_each(|(x, out)| narrow(x, out)),
+    }
+}
+
+/// Whether the processor multiplies bytes.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn has_int8() -> bool {
+    avx512::has_int8()
+}
+
+/// Whether the processor multiplies bf16.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn has_bf16() -> bool {
+    avx512::has_bf16()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn int8_panel(product: &Int8Product, panel: usize, out: *mut f32, finish: &Finish) {
+    // SAFETY: panels are only made where the processor has what it takes; `multiply` checked the lengths, and no task
+    // writes to another's rows and panels.
+    unsafe { avx512::int8_panel(product, panel, out, finish) }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn bf16_panel(
+    x: &[u16],
+    stride: usize,
+    rows: usize,
+    panels: &Panels,
+    panel: usize,
+    out: *mut f32,
+    finish: &Finish,
+) {
+    // SAFETY: as above.
+    unsafe { avx512::bf16_panel(x.as_ptr(), stride, rows, panels, panel, out, finish) }
+}
+
+/// The least and the most of `row`, with 0 among them, and whether it is there at all.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn range(row: &[f32]) -> Option<(f32, f32)> {
+    // SAFETY: the processor has it.
+    has_int8().then(|| unsafe { avx512::range(row) })
+}
+
+/// Quantises `row` into `out` where the processor can; tells whether it did.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn quantise(row: &[f32], inverse_scale: f32, zero: u8, out: &mut [u8]) -> bool {
+    let can = has_int8();
+    if can {
+        // SAFETY: the processor has it.
+        unsafe { avx512::quantise(row, inverse_scale, zero.into(), out) };
+    }
+    can
+}
+
+/// `row` in bf16, rounded to the nearest.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn narrow(row: &[f32], out: &mut [u16]) {
+    if has_bf16() {
+        // SAFETY: the processor has it.
+        return unsafe { avx512::narrow(row, out) };
+    }
+    for (out, &x) in out.iter_mut().zip(row) {
+        *out = half::bf16::from_f32(x).to_bits();
+    }
+}
+
+/// The softmax of `scores` times `scale`, in bf16. Overwrites `scores`.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn softmax_narrow(scores: &mut [f32], scale: f32, out: &mut [u16]) {
+    assert!(has_bf16(), "only what multiplies bf16 wants it");
+    // SAFETY: the processor has it.
+    unsafe { avx512::softmax_narrow(scores, scale, out) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) use other::*;
+
+/// Processors without a kernel.
+#[cfg(not(target_arch = "x86_64"))]
+mod other {
+    use super::{Finish, Int8Product, Panels};
+
+    pub fn has_int8() -> bool {
+        false
+    }
+
+    pub fn has_bf16() -> bool {
+        false
+    }
+
+    pub(super) fn int8_panel(_: &Int8Product, _: usize, _: *mut f32, _: &Finish) {
+        unreachable!("no panels are made here")
+    }
+
+    pub(super) fn bf16_panel(_: &[u16], _: usize, _: usize, _: &Panels, _: usize, _: *mut f32, _: &Finish) {
+        unreachable!("no panels are made here")
+    }
+
+    pub fn softmax_narrow(_: &mut [f32], _: f32, _: &mut [u16]) {
+        unreachable!("only what multiplies bf16 wants it")
+    }
+
+    pub fn range(_: &[f32]) -> Option<(f32, f32)> {
+        None
+    }
+
+    pub fn quantise(_: &[f32], _: f32, _: u8, _: &mut [u8]) -> bool {
+        false
+    }
+
+    pub fn narrow(row: &[f32], out: &mut [u16]) {
+        for (out, &x) in out.iter_mut().zip(row) {
+            *out = half::bf16::from_f32(x).to_bits();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
+
+    fn bf16(x: f32) -> f32 {
+        half::bf16::from_f32(x).to_f32()
+    }
+
+    proptest! {
+        #[test]
+        fn bf16_equals_the_plain_product(
+            rows in 1usize..40, half in 1usize..40, outputs in 1usize..70, gap in 0usize..9, add: bool, seed in 0u32..99,
+        ) {
+            let (inputs, stride) = (2 * half, 2 * half + gap);
+            let weight = values(outputs * inputs, seed);
+            let Some(panels) = Bf16Panels::new(&weight, inputs) else { return Ok(()) };
+            let x = values((rows - 1) * stride + inputs, seed + 1);
+            let bias = values(outputs, seed + 2);
+            let mut narrowed = vec![0; x.len()];
+            narrow(&x, &mut narrowed);
+            let mut out = vec![1.0; rows * outputs];
+            let after = if add { After::Add } else { After::Store };
+            panels.multiply(&narrowed, stride, Some(&bias), &mut out, after);
+            for (m, out) in out.chunks_exact(outputs).enumerate() {
+                for (n, out) in out.iter().enumerate() {
+                    let product = |i: usize| bf16(x[m * stride + i]) * bf16(weight[n * inputs + i]);
+                    let sum: f32 = (0..inputs).map(product).sum();
+                    let before = if add { 1.0 } else { 0.0 };
+                    prop_assert!((out - (sum + bias[n] + before)).abs() < 1e-4);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gelu_follows_the_product() {
+        let identity = [1.0, 0.0, 0.0, 1.0];
+        let Some(panels) = Bf16Panels::new(&identity, 2) else { return };
+        let mut errors = Vec::new();
+        for step in -400..400 {
+            let x = bf16(step as f32 / 40.0);
+            let mut narrowed = [0; 2];
+            narrow(&[x, -x], &mut narrowed);
+            let mut out = [0.0; 2];
+            panels.multiply(&narrowed, 2, None, &mut out, After::Gelu);
+            let mut expected = [x, -x];
+            super::super::gelu_in_place(&mut expected);
+            errors.extend(out.iter().zip(expected).map(|(out, expected)| (out - expected).abs()));
+        }
+        assert!(errors.iter().all(|&error| error < 1e-6), "{errors:?}");
+    }
+
+    /// Products that are shared among threads equal those of one.
+    #[test]
+    fn threads_change_nothing() {
+        let weight = values(200 * 512, 1);
+        let Some(panels) = Bf16Panels::new(&weight, 512) else { return };
+        for rows in [1, 40, 150, 700] {
+            let mut x = vec![0; rows * 512];
+            narrow(&values(rows * 512, 2), &mut x);
+            let product = |threads: usize| {
+                let mut out = vec![0.0; rows * 200];
+                super::super::Threads::new(threads)
+                    .unwrap()
+                    .run(|| panels.multiply(&x, 512, None, &mut out, After::Store));
+                out
+            };
+            assert_eq!(product(1), product(3));
+        }
+    }
+}
