@@ -9,7 +9,7 @@ use rten_tensor::NdTensorView;
 use super::elementwise::gelu_in_place;
 use super::int8::Int8Weight;
 use super::norm::LayerNorm;
-use super::panels::{Bf16Panels, narrow_parallel};
+use super::panels::{Bf16Panels, bf16_pays, narrow_parallel};
 use super::{Precision, tensor};
 
 /// What is done with a product after the bias was added.
@@ -55,8 +55,10 @@ impl Linear {
         };
         let weight = match precision {
             Precision::Int8 => Weight::Int8(Int8Weight::new(weight, inputs)),
-            Precision::Bf16 => Bf16Panels::new(weight, inputs).map_or_else(single, Weight::Bf16),
-            Precision::F32 => single(),
+            Precision::Bf16 if bf16_pays() => {
+                Bf16Panels::new(weight, inputs).map_or_else(single, Weight::Bf16)
+            }
+            Precision::Bf16 | Precision::F32 => single(),
         };
         Self { weight, bias, inputs, outputs }
     }

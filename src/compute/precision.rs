@@ -13,24 +13,16 @@ pub enum Precision {
     #[default]
     F32,
     /// Sixteen bits that reach as far as those of f32, and sums in f32: eight bits of weights and activations are kept. In
-    /// f32 where the processor does not multiply them.
+    /// f32 where the processor does not multiply them faster.
     Bf16,
-    /// Eight bits, with a scale for each row of weights and each row of activations. Convolutions of many channels and
-    /// attention are in bf16.
+    /// Eight bits, with a scale for each row of weights and each row of activations. Attention is as in
+    /// [`Bf16`](Self::Bf16).
     Int8,
 }
 
 impl Precision {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
-
-    /// What convolutions of a network of this precision are multiplied in.
-    pub fn of_convolutions(self) -> Self {
-        match self {
-            Self::F32 => Self::F32,
-            Self::Bf16 | Self::Int8 => Self::Bf16,
-        }
-    }
 
     /// Its name.
     pub fn name(self) -> &'static str {

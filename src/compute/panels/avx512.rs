@@ -1,6 +1,8 @@
 //! The kernels: 16 sums in a register, each of which takes a dot product of four bytes at a time.
 
 use std::arch::x86_64::*;
+use std::hint::black_box;
+use std::time::Instant;
 
 use super::{Finish, Int8Product, PANEL, Vector};
 use crate::compute::linear::After;
@@ -18,6 +20,51 @@ pub fn has_int8() -> bool {
 /// Whether the processor multiplies bf16.
 pub fn has_bf16() -> bool {
     has_int8() && is_x86_feature_detected!("avx512bf16")
+}
+
+/// Whether products of bf16 are quicker than those of f32, which a processor's name does not tell: of two with the same
+/// instruction, one does four times as many as the other.
+pub fn bf16_pays() -> bool {
+    const STEPS: usize = 400;
+    let time = |work: &dyn Fn() -> f32| {
+        let once = || {
+            let start = Instant::now();
+            black_box(work());
+            start.elapsed()
+        };
+        (0..16).map(|_| once()).min().unwrap_or_default()
+    };
+    // SAFETY: the processor has the instructions, or the second is not reached.
+    has_bf16() && unsafe { time(&|| sums_of_bf16(STEPS)) < time(&|| sums_of_f32(2 * STEPS)).mul_f32(0.8) }
+}
+
+/// # Safety
+/// The processor has AVX-512.
+#[target_feature(enable = "avx512f")]
+unsafe fn sums_of_f32(steps: usize) -> f32 {
+    let one = black_box(_mm512_set1_ps(1.0));
+    let mut sums = [_mm512_setzero_ps(); 2 * ROWS];
+    for _ in 0..steps {
+        for sum in &mut sums {
+            *sum = _mm512_fmadd_ps(one, one, *sum);
+        }
+    }
+    sums.iter().map(|&sum| _mm512_reduce_add_ps(sum)).sum()
+}
+
+/// # Safety
+/// The processor has what [`has_bf16`] asks for.
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn sums_of_bf16(steps: usize) -> f32 {
+    // SAFETY: both types are 64 bytes of any content; these are ones.
+    let ones: __m512bh = unsafe { std::mem::transmute(black_box(_mm512_set1_epi32(0x3f80_3f80))) };
+    let mut sums = [_mm512_setzero_ps(); 2 * ROWS];
+    for _ in 0..steps {
+        for sum in &mut sums {
+            *sum = _mm512_dpbf16_ps(*sum, ones, ones);
+        }
+    }
+    sums.iter().map(|&sum| _mm512_reduce_add_ps(sum)).sum()
 }
 
 /// Calls `$tile::<R>` for `R` rows, which a register holds.
@@ -47,19 +94,27 @@ macro_rules! by_rows {
 /// `out` has room for them, each `finish.stride` after the last.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub unsafe fn int8_panel(product: &Int8Product, panel: usize, out: *mut f32, finish: &Finish) {
-    let weight = product.weight;
-    let depth = weight.panels.depth;
-    for first in (0..product.zeros.len()).step_by(ROWS) {
-        let rows = ROWS.min(product.zeros.len() - first);
+    let depth = product.weight.panels.depth;
+    let next = product.weight.panels.from(panel + 1);
+    for (strip, (first, rows)) in strips(product.zeros.len()).enumerate() {
+        let soon = next.get(strip * depth..).unwrap_or_default();
         // SAFETY: the rows from `first` on are within those that the caller vouches for.
         unsafe {
             let x = product.values.as_ptr().add(first * depth * 4);
             let out = out.add(first * finish.stride);
-            by_rows!(rows, int8_tile(product, first, x, panel, out, finish));
+            by_rows!(rows, int8_tile(product, first, x, panel, soon, out, finish));
         }
     }
 }
 
+/// First row and number of rows of each part of `rows` that is multiplied at once; the parts are of one size, or nearly.
+fn strips(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    let size = rows.div_ceil(rows.div_ceil(ROWS).max(1)).max(1);
+    (0..rows).step_by(size).map(move |first| (first, size.min(rows - first)))
+}
+
+/// `soon` are vectors that are needed soon, of which as many as the panel is deep are fetched.
+///
 /// # Safety
 /// As [`int8_panel`], for `R` rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -68,14 +123,19 @@ unsafe fn int8_tile<const R: usize>(
     first: usize,
     x: *const u8,
     panel: usize,
+    soon: &[Vector],
     out: *mut f32,
     finish: &Finish,
 ) {
     let weight = product.weight;
     let depth = weight.panels.depth;
-    let vectors = weight.panels.of(panel).as_ptr();
+    let vectors = weight.panels.from(panel).as_ptr();
     let mut sums = [[_mm512_setzero_si512(); 2]; R];
     for k in 0..depth {
+        if k < soon.len() {
+            // What comes next is far away: a panel does not fit where its neighbour is.
+            _mm_prefetch::<_MM_HINT_T1>(soon.as_ptr().wrapping_add(k).cast());
+        }
         // SAFETY: `k` is within the depth of the panel and of the rows.
         unsafe {
             let weights = [load_int8(vectors.add(2 * k)), load_int8(vectors.add(2 * k + 1))];
@@ -120,12 +180,12 @@ pub unsafe fn bf16_panel(
     out: *mut f32,
     finish: &Finish,
 ) {
-    for first in (0..rows).step_by(ROWS) {
+    for (first, rows) in strips(rows) {
         // SAFETY: the rows from `first` on are within those that the caller vouches for.
         unsafe {
             let x = x.add(first * stride);
             let out = out.add(first * finish.stride);
-            by_rows!(ROWS.min(rows - first), bf16_tile(x, stride, panels, panel, out, finish));
+            by_rows!(rows, bf16_tile(x, stride, panels, panel, out, finish));
         }
     }
 }
@@ -141,7 +201,7 @@ unsafe fn bf16_tile<const R: usize>(
     out: *mut f32,
     finish: &Finish,
 ) {
-    let vectors = panels.of(panel).as_ptr();
+    let vectors = panels.from(panel).as_ptr();
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
     for k in 0..panels.depth {
         // SAFETY: `k` is within the depth of the panel and of the rows.
@@ -265,14 +325,20 @@ fn exp(x: __m512) -> __m512 {
 /// The least and the most of `row`, with 0 among them.
 #[target_feature(enable = "avx512f")]
 pub fn range(row: &[f32]) -> (f32, f32) {
-    let (mut least, mut most) = (_mm512_setzero_ps(), _mm512_setzero_ps());
-    for part in row.chunks(16) {
-        let mask = columns(part.len(), 0);
-        // SAFETY: what lies past the part is masked out.
-        let x = unsafe { _mm512_maskz_loadu_ps(mask, part.as_ptr()) };
-        least = _mm512_min_ps(x, least);
-        most = _mm512_max_ps(x, most);
+    /// Vectors that are compared side by side, which hides the latency of a comparison.
+    const WIDE: usize = 4;
+    let (mut least, mut most) = ([_mm512_setzero_ps(); WIDE], [_mm512_setzero_ps(); WIDE]);
+    for part in row.chunks(WIDE * 16) {
+        for (lane, part) in part.chunks(16).enumerate() {
+            let mask = columns(part.len(), 0);
+            // SAFETY: what lies past the part is masked out.
+            let x = unsafe { _mm512_maskz_loadu_ps(mask, part.as_ptr()) };
+            least[lane] = _mm512_min_ps(x, least[lane]);
+            most[lane] = _mm512_max_ps(x, most[lane]);
+        }
     }
+    let least = _mm512_min_ps(_mm512_min_ps(least[0], least[1]), _mm512_min_ps(least[2], least[3]));
+    let most = _mm512_max_ps(_mm512_max_ps(most[0], most[1]), _mm512_max_ps(most[2], most[3]));
     (_mm512_reduce_min_ps(least), _mm512_reduce_max_ps(most))
 }
 

@@ -6,6 +6,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 
 use super::int8_rows::QuantisedRows;
@@ -14,7 +16,7 @@ use super::linear::After;
 /// Outputs of a panel: two registers of sums.
 const PANEL: usize = 32;
 /// Rows that a task takes at most, which stay in the second-level cache.
-const BLOCK: usize = 144;
+const BLOCK: usize = 252;
 
 /// Four bytes of each of 16 outputs.
 #[derive(Debug, Clone, Copy)]
@@ -45,8 +47,9 @@ impl Panels {
         Self { vectors, depth, outputs }
     }
 
-    fn of(&self, panel: usize) -> &[Vector] {
-        &self.vectors[panel * self.depth * 2..(panel + 1) * self.depth * 2]
+    /// The vectors of `panel` and those after it.
+    fn from(&self, panel: usize) -> &[Vector] {
+        &self.vectors[panel * self.depth * 2..]
     }
 
     fn count(&self) -> usize {
@@ -248,6 +251,13 @@ pub(super) fn has_bf16() -> bool {
     avx512::has_bf16()
 }
 
+/// Whether it multiplies them faster than f32. Measured once.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn bf16_pays() -> bool {
+    static PAYS: OnceLock<bool> = OnceLock::new();
+    *PAYS.get_or_init(avx512::bf16_pays)
+}
+
 #[cfg(target_arch = "x86_64")]
 fn int8_panel(product: &Int8Product, panel: usize, out: *mut f32, finish: &Finish) {
     // SAFETY: panels are only made where the processor has what it takes; `multiply` checked the lengths, and no task
@@ -320,6 +330,10 @@ mod other {
     }
 
     pub fn has_bf16() -> bool {
+        false
+    }
+
+    pub fn bf16_pays() -> bool {
         false
     }
 

@@ -87,7 +87,7 @@ impl ConvLayer {
             false => None,
         };
         // Sound itself is multiplied as it is: it costs little, and loudness is not for rounding.
-        let precision = if index == 0 { Precision::F32 } else { loader.precision().of_convolutions() };
+        let precision = if index == 0 { Precision::F32 } else { loader.precision() };
         let conv = Conv1d::new(&weight, bias, channels, kernel, config.conv_stride[index], 0, precision);
         let norm = match config.feat_extract_norm {
             ConvNorm::Layer => Norm::Frames(loader.norm(&name("layer_norm"), outputs, EPS)?),

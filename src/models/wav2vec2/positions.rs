@@ -2,7 +2,7 @@
 
 use super::config::{Config, Family};
 use crate::Result;
-use crate::compute::{GroupedConv1d, LayerNorm, gelu_in_place};
+use crate::compute::{GroupedConv1d, LayerNorm, Precision, gelu_in_place};
 use crate::models::loader::Loader;
 
 /// What is added to the features before the first layer.
@@ -19,7 +19,11 @@ struct Layer {
 impl PositionalConv {
     pub fn load(loader: &Loader, config: &Config) -> Result<Self> {
         let (dim, groups) = (config.hidden_size, config.num_conv_pos_embedding_groups);
-        let precision = loader.precision().of_convolutions();
+        // Each frame is in as many windows as the kernel is long; to quantise it for each would cost more than it saves.
+        let precision = match loader.precision() {
+            Precision::F32 => Precision::F32,
+            Precision::Bf16 | Precision::Int8 => Precision::Bf16,
+        };
         if config.model_type != Family::Data2vecAudio {
             let kernel = config.num_conv_pos_embeddings;
             let weight = weight(loader, dim, dim / groups, kernel)?;
