@@ -8,6 +8,7 @@
 
 mod attention;
 mod conv;
+mod dilated;
 mod elementwise;
 mod int8;
 mod int8_rows;
@@ -21,6 +22,7 @@ mod threads;
 
 pub use attention::{HeadCache, QueryAt, attend_cached_into, self_attention, self_attention_with_bias};
 pub use conv::{Conv1d, GroupedConv1d};
+pub use dilated::{DilatedConv1d, Margin};
 pub use elementwise::{add_into, gelu, gelu_in_place, log_softmax};
 pub use linear::Linear;
 pub(crate) use lstm::lstm_cell;
