@@ -85,3 +85,46 @@ fn what_cannot_be_scored_is_told() {
     fs::write(folder.path().join("broken.item"), format!("{header}anna 0 1 p\n")).unwrap();
     assert!(error("frames", "broken.item").contains("broken.item: line 2: has 4 columns"));
 }
+
+fn embed_voices(folder: &Path, out: &str, more: &[&str]) -> Output {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/speaker/ge2e/small.pt");
+    let model = model.to_str().unwrap();
+    let arguments = [&["embed", "anna.wav", "babu.wav", "--model", model, "--offline", "--out", out], more];
+    awaaz(folder, &arguments.concat())
+}
+
+#[test]
+fn a_speaker_encoder_gives_a_vector_a_sound() {
+    let folder = clips();
+    for format in ["npy", "safetensors"] {
+        let output = embed_voices(folder.path(), format, &["--format", format, "--pool", "mean"]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && told.contains("--pool mean has no effect"), "{told}");
+        let journal = fs::read_to_string(folder.path().join(format).join("embeddings.jsonl")).unwrap();
+        assert_eq!(journal.lines().count(), 2);
+        for line in journal.lines() {
+            let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(entry["shape"], serde_json::json!([10]));
+            for absent in ["hop", "layer", "pool"] {
+                assert!(entry.get(absent).is_none(), "{line}");
+            }
+            let file = folder.path().join(format).join(entry["file"].as_str().unwrap());
+            let (vector, width) = awaaz::output::embeddings::read_embedding(&file).unwrap();
+            let length: f32 = vector.iter().map(|x| x * x).sum();
+            assert!(width == 10 && (length - 1.0).abs() < 1e-5, "{length}");
+        }
+    }
+    let output = embed_voices(folder.path(), "table", &["--format", "parquet", "--window", "2"]);
+    assert!(output.status.success() && folder.path().join("table/embeddings-00000.parquet").is_file());
+    // What was made in another way is not mixed with.
+    let output = embed_voices(folder.path(), "table", &["--format", "parquet"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("made in another way"));
+}
+
+#[test]
+fn a_speaker_encoder_has_no_layers_to_take() {
+    let folder = clips();
+    let output = embed_voices(folder.path(), "layers", &["--layer", "1"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && told.contains("no hidden states"), "{told}");
+}

@@ -560,7 +560,7 @@ fn the_builtin_registry_is_consistent() {
     let names: Vec<_> = registry.models.iter().map(|entry| entry.name.as_str()).collect();
     assert_eq!(
         names,
-        ["tiny", "tiny.en", "base", "small", "medium", "large-v3", "large-v3-turbo", "onnxruntime"]
+        ["tiny", "tiny.en", "base", "small", "medium", "large-v3", "large-v3-turbo", "ge2e", "onnxruntime"]
     );
     assert_eq!(registry.default, "base");
     assert_eq!(registry.find("openai/whisper-large-v3").unwrap().name, "large-v3");

@@ -24,7 +24,9 @@ fn read_all(checkpoint: &Checkpoint) -> Vec<(String, Vec<usize>, Values)> {
 fn tensors_equal_those_of_safetensors_wherever_they_lie() {
     let expected = read_all(&Checkpoint::open(&fixture("equal.safetensors")).unwrap());
     assert_eq!(expected.len(), 13);
-    for name in ["protocol-5.bin", "under-model.pt", "under-weights.pt", "two-levels-down.pt", "sharded"] {
+    for name in
+        ["old.bin", "protocol-5.bin", "under-model.pt", "under-weights.pt", "two-levels-down.pt", "sharded"]
+    {
         assert_eq!(read_all(&Checkpoint::open(&fixture(name)).unwrap()), expected, "{name}");
     }
     let checkpoint = Checkpoint::open(&fixture("pytorch_model.bin")).unwrap();
@@ -58,11 +60,9 @@ fn tensors_of_no_use_are_named_when_they_are_wanted() {
 
 #[test]
 fn what_is_no_such_checkpoint_is_refused_with_advice() {
-    for (name, advice) in [
-        ("old.bin", "convert it to safetensors"),
-        ("deflated.bin", "is compressed or encrypted"),
-        ("no-tensors.pt", "save model.state_dict()"),
-    ] {
+    for (name, advice) in
+        [("deflated.bin", "is compressed or encrypted"), ("no-tensors.pt", "save model.state_dict()")]
+    {
         let error = Checkpoint::open(&fixture(name)).err().unwrap().to_string();
         assert!(error.contains(name) && error.contains(advice), "{error}");
     }
@@ -103,12 +103,18 @@ fn sample() -> Vec<u8> {
     std::fs::read(fixture("protocol-5.bin")).unwrap()
 }
 
+/// As they were written before version 1.6.
+fn old_sample() -> Vec<u8> {
+    std::fs::read(fixture("old.bin")).unwrap()
+}
+
 #[test]
 fn a_file_cut_short_anywhere_is_an_error() {
-    let sample = sample();
-    read_everything(sample.clone()).unwrap();
-    for length in 0..sample.len() {
-        assert!(read_everything(sample[..length].to_vec()).is_err(), "{length} bytes");
+    for sample in [sample(), old_sample()] {
+        read_everything(sample.clone()).unwrap();
+        for length in 0..sample.len() {
+            assert!(read_everything(sample[..length].to_vec()).is_err(), "{length} bytes");
+        }
     }
 }
 
@@ -128,12 +134,13 @@ fn the_directory_of_large_files_is_read() {
 
 #[test]
 fn no_changed_byte_does_harm() {
-    let sample = sample();
-    for place in 0..sample.len() {
-        for change in [1, 0x80, 0xff] {
-            let mut bytes = sample.clone();
-            bytes[place] ^= change;
-            let _ = read_everything(bytes);
+    for sample in [sample(), old_sample()] {
+        for place in 0..sample.len() {
+            for change in [1, 0x80, 0xff] {
+                let mut bytes = sample.clone();
+                bytes[place] ^= change;
+                let _ = read_everything(bytes);
+            }
         }
     }
 }
@@ -141,12 +148,13 @@ fn no_changed_byte_does_harm() {
 proptest! {
     #[test]
     fn no_corruption_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        let mut bytes = sample();
-        for (index, value) in changes {
-            let index = index.index(bytes.len());
-            bytes[index] = value;
+        for mut bytes in [sample(), old_sample()] {
+            for (index, value) in &changes {
+                let index = index.index(bytes.len());
+                bytes[index] = *value;
+            }
+            let _ = read_everything(bytes);
         }
-        let _ = read_everything(bytes);
     }
 
     #[test]

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Exit;
 use super::input_args::InputArgs;
 use super::inputs::{Input, expand};
-use super::model_args::{ModelArgs, Talk};
+use super::model_args::{Features, ModelArgs, Talk, Wanted};
 use super::stop::Stop;
 use super::values::{count, seconds};
 use crate::audio::{AudioStream, DecodeOptions};
@@ -19,6 +20,7 @@ use crate::compute::{Precision, Threads};
 use crate::corpus::Journal;
 use crate::dsp::pool::{Pool, pool};
 use crate::models::encoder::Encoder;
+use crate::models::speaker::{SpeakerEncoder, embed_in_pieces};
 use crate::output::embeddings::{Embedding, EmbeddingFormat, to_npy, to_parquet, to_safetensors};
 use crate::output::{Origin, Progress, output_names, pace, write_whole};
 use crate::time::SampleIndex;
@@ -29,6 +31,7 @@ Examples:
   awaaz embed clips/ --model facebook/wav2vec2-xls-r-300m --layer 12 --pool mean --out features
   awaaz embed clips/ --out features --format safetensors          frames of Whisper base's encoder
   awaaz embed clips/ --pool l2-mean --format parquet --out table  a row a clip, in tables
+  awaaz embed clips/ --model ge2e --out voices                    a vector a clip, which tells who speaks
 
 DIR/embeddings.jsonl has a line for each sound that is done: its id, file, span, hop, shape and what made it. Run again
 after it was stopped or killed, the command goes on where it was.
@@ -56,13 +59,16 @@ pub struct EmbedArgs {
     quiet: bool,
     #[command(flatten)]
     model: ModelArgs,
-    /// Which hidden state: 0 enters the first layer, 1 leaves it, and so on [default: the last].
+    /// Which hidden state: 0 enters the first layer, 1 leaves it, and so on [default: the last; of a network that tells who
+    /// speaks, its vector].
     #[arg(long, value_name = "K", help_heading = "Model")]
     layer: Option<usize>,
-    /// none: every frame; mean: their mean; l2-mean: the mean of the frames, each of length 1.
+    /// none: every frame; mean: their mean; l2-mean: the mean of the frames, each of length 1. Without effect on the vector
+    /// of a network that tells who speaks, of which there is one a sound.
     #[arg(long, value_name = "POOL", default_value = "none", help_heading = "Model")]
     pool: Pool,
-    /// Sound heard at once, in seconds; what is longer is cut into pieces of this length [at most 30 with Whisper].
+    /// Sound heard at once, in seconds; what is longer is cut into pieces of this length [at most 30 with Whisper]. Of vectors
+    /// that tell who speaks the mean is taken.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, help_heading = "Model")]
     window: Duration,
     /// Sounds encoded together at most.
@@ -100,8 +106,11 @@ struct Entry {
 struct MadeBy {
     model: String,
     precision: Precision,
-    layer: usize,
-    pool: Pool,
+    /// None for vectors that tell who speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layer: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pool: Option<Pool>,
     window: f64,
 }
 
@@ -121,21 +130,24 @@ pub fn run(args: &EmbedArgs) -> Result<Exit> {
     let talk = if args.quiet { Talk::Quiet } else { Talk::Stderr };
     let precision = args.model.precision_or(Precision::F32);
     let threads = Threads::new(args.model.threads())?;
-    let encoder = args.model.load_encoder(precision, &threads, talk, &stop)?;
-    let layer = args.layer.unwrap_or(encoder.layers());
-    encoder.check_layer(layer)?;
+    let wanted = if args.layer.is_some() { Wanted::States } else { Wanted::Any };
+    let features = args.model.load_features(precision, wanted, &threads, talk, &stop)?;
+    let network = Network::of(features, args)?;
+    let mut progress = if args.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() };
+    if matches!(network, Network::Speaker(_)) && args.pool != Pool::None {
+        progress.say(&format!("--pool {} has no effect: this network gives one vector a sound", args.pool));
+    }
     let asked = SampleIndex::from_seconds(args.window.as_secs_f64()).0 as usize;
-    let window = asked.min(encoder.longest().unwrap_or(usize::MAX)).max(encoder.hop());
+    let window = network.window(asked);
     let made_by = MadeBy {
         model: args.model.model.clone(),
         precision,
-        layer,
-        pool: args.pool,
+        layer: network.layer(),
+        pool: network.layer().map(|_| args.pool),
         window: SampleIndex(window as u64).seconds(),
     };
     let (inputs, unusable): (Vec<_>, Vec<_>) = expand(&args.inputs).into_iter().partition(Result::is_ok);
     let inputs: Vec<Input> = inputs.into_iter().flatten().collect();
-    let mut progress = if args.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() };
     let mut failed = 0;
     for error in unusable.into_iter().filter_map(Result::err) {
         failed += 1;
@@ -146,9 +158,8 @@ pub fn run(args: &EmbedArgs) -> Result<Exit> {
     let names = output_names(&origins)?;
     let folder = Folder::open(args, made_by)?;
     let mut run = Run {
-        encoder: encoder.as_ref(),
+        network: &network,
         threads: &threads,
-        layer,
         window,
         args,
         decode: args.input.decode_options()?,
@@ -162,11 +173,46 @@ pub fn run(args: &EmbedArgs) -> Result<Exit> {
     run.all(&inputs, &names)
 }
 
+/// What makes the embeddings.
+enum Network {
+    /// A hidden state of an encoder.
+    Frames(Box<dyn Encoder>, usize),
+    /// A vector a sound.
+    Speaker(Box<dyn SpeakerEncoder>),
+}
+
+impl Network {
+    fn of(features: Features, args: &EmbedArgs) -> Result<Self> {
+        match features {
+            Features::Speaker(encoder) => Ok(Self::Speaker(encoder)),
+            Features::Frames(encoder) => {
+                let layer = args.layer.unwrap_or(encoder.layers());
+                encoder.check_layer(layer)?;
+                Ok(Self::Frames(encoder, layer))
+            }
+        }
+    }
+
+    fn layer(&self) -> Option<usize> {
+        match self {
+            Self::Frames(_, layer) => Some(*layer),
+            Self::Speaker(_) => None,
+        }
+    }
+
+    /// Samples heard at once, where so many were asked for.
+    fn window(&self, asked: usize) -> usize {
+        match self {
+            Self::Frames(encoder, _) => asked.min(encoder.longest().unwrap_or(usize::MAX)).max(encoder.hop()),
+            Self::Speaker(encoder) => asked.max(encoder.shortest()),
+        }
+    }
+}
+
 /// A run on its way.
 struct Run<'a> {
-    encoder: &'a dyn Encoder,
+    network: &'a Network,
     threads: &'a Threads,
-    layer: usize,
     window: usize,
     args: &'a EmbedArgs,
     decode: DecodeOptions,
@@ -241,6 +287,14 @@ impl Run<'_> {
     }
 
     fn embed(&mut self, sounds: &[Sound]) -> Result<()> {
+        let network = self.network;
+        match network {
+            Network::Frames(encoder, layer) => self.embed_frames(sounds, encoder.as_ref(), *layer),
+            Network::Speaker(encoder) => self.embed_speakers(sounds, encoder.as_ref()),
+        }
+    }
+
+    fn embed_frames(&mut self, sounds: &[Sound], encoder: &dyn Encoder, layer: usize) -> Result<()> {
         let pieces: Vec<&[f32]> = sounds.iter().flat_map(|sound| sound.samples.chunks(self.window)).collect();
         let mut states = VecDeque::new();
         // A sound of many pieces is not encoded at once.
@@ -250,27 +304,37 @@ impl Run<'_> {
                 false => pieces.len(),
             };
             for pieces in pieces.chunks(together) {
-                states.extend(self.threads.run(|| self.encoder.encode(pieces, self.layer))?);
+                states.extend(self.threads.run(|| encoder.encode(pieces, layer))?);
             }
         }
+        let hop = (self.args.pool == Pool::None).then(|| SampleIndex(encoder.hop() as u64).seconds());
         for sound in sounds {
             let mut values: Vec<f32> = Vec::new();
             for _ in sound.samples.chunks(self.window) {
                 let Some(state) = states.pop_front() else { break };
                 values.extend(state.flatten_all()?.to_vec1::<f32>()?);
             }
-            let width = self.encoder.width();
-            let embedding = Embedding {
-                id: sound.id.clone(),
-                span: (0.0, SampleIndex(sound.samples.len() as u64).seconds()),
-                hop: (self.args.pool == Pool::None).then(|| SampleIndex(self.encoder.hop() as u64).seconds()),
-                width,
-                values: pool(values, width, self.args.pool),
-            };
-            self.folder.keep(embedding, &sound.source)?;
-            self.done += 1;
-            self.samples += sound.samples.len() as u64;
+            let width = encoder.width();
+            self.keep(sound, width, hop, pool(values, width, self.args.pool))?;
         }
+        Ok(())
+    }
+
+    fn embed_speakers(&mut self, sounds: &[Sound], encoder: &dyn SpeakerEncoder) -> Result<()> {
+        let embed = |sound: &Sound| embed_in_pieces(encoder, &sound.samples, self.window);
+        let vectors: Vec<Vec<f32>> =
+            self.threads.run(|| sounds.par_iter().map(embed).collect::<Result<_>>())?;
+        for (sound, vector) in sounds.iter().zip(vectors) {
+            self.keep(sound, encoder.width(), None, vector)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, sound: &Sound, width: usize, hop: Option<f64>, values: Vec<f32>) -> Result<()> {
+        let span = (0.0, SampleIndex(sound.samples.len() as u64).seconds());
+        self.folder.keep(Embedding { id: sound.id.clone(), span, hop, width, values }, &sound.source)?;
+        self.done += 1;
+        self.samples += sound.samples.len() as u64;
         Ok(())
     }
 }
@@ -320,11 +384,11 @@ impl<'a> Folder<'a> {
         let journal = Journal::open(&journal_path, |entry: &Entry| {
             if entry.made_by != made_by {
                 return Err(Error::Setting(format!(
-                    "{} has embeddings that were made in another way ({}, layer {}); name another folder, or begin anew \
-                     with --force",
+                    "{} has embeddings that were made in another way ({}{}); name another folder, or begin anew with \
+                     --force",
                     path.display(),
                     entry.made_by.model,
-                    entry.made_by.layer
+                    entry.made_by.layer.map_or(String::new(), |layer| format!(", layer {layer}"))
                 )));
             }
             tables = tables.max(table_number(&entry.file).map_or(0, |number| number + 1));
@@ -382,14 +446,12 @@ impl<'a> Folder<'a> {
         self.journal.add(&embedding.id, &entry)
     }
 
-    fn about(&self) -> [(&'static str, String); 4] {
+    fn about(&self) -> Vec<(&'static str, String)> {
         let MadeBy { model, precision, layer, pool, .. } = &self.made_by;
-        [
-            ("model", model.clone()),
-            ("precision", precision.to_string()),
-            ("layer", layer.to_string()),
-            ("pool", pool.to_string()),
-        ]
+        let mut about = vec![("model", model.clone()), ("precision", precision.to_string())];
+        about.extend(layer.map(|layer| ("layer", layer.to_string())));
+        about.extend(pool.map(|pool| ("pool", pool.to_string())));
+        about
     }
 }
 

@@ -17,6 +17,7 @@ use crate::cli::stop::Stop;
 use crate::compute::{Precision, Threads};
 use crate::models::backend::Backend;
 use crate::models::encoder::{Encoder, load_encoder};
+use crate::models::speaker::{SpeakerEncoder, is_speaker_encoder, load_speaker_encoder};
 use crate::weights::{ModelFiles, Network, PullOptions, resolve};
 
 /// Arguments that name a recogniser's model.
@@ -46,6 +47,23 @@ pub enum Talk {
     Stderr,
     /// No.
     Quiet,
+}
+
+/// What is wanted of a network that gives features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Hidden states, also of one that tells who speaks.
+    States,
+    /// What it is made for.
+    Any,
+}
+
+/// A network that gives features.
+pub enum Features {
+    /// A row for each frame.
+    Frames(Box<dyn Encoder>),
+    /// A vector for a sound, which tells who speaks.
+    Speaker(Box<dyn SpeakerEncoder>),
 }
 
 impl ModelArgs {
@@ -121,6 +139,25 @@ impl ModelArgs {
     ) -> Result<Box<dyn Encoder>> {
         let (files, backend) = self.open(precision, talk, stop)?;
         threads.run(|| load_encoder(&files, backend))
+    }
+
+    /// As [`load`](Self::load), for a model whose hidden states are wanted, or the vectors by which it tells who speaks.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_features(
+        &self,
+        precision: Precision,
+        wanted: Wanted,
+        threads: &Threads,
+        talk: Talk,
+        stop: &Stop,
+    ) -> Result<Features> {
+        let (files, backend) = self.open(precision, talk, stop)?;
+        if wanted == Wanted::States || !is_speaker_encoder(&files, &backend)? {
+            return threads.run(|| load_encoder(&files, backend)).map(Features::Frames);
+        }
+        threads.run(|| load_speaker_encoder(&files, backend)).map(Features::Speaker)
     }
 
     /// The model's files, and what computes it. Of an ONNX export the user is told what that is.

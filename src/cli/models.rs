@@ -195,20 +195,21 @@ fn write_json(models: &[Listed], out: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_table(models: &[Listed], out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{:<16} {:>8}  {:<8} on this machine", "model", "download", "licence")?;
+    writeln!(out, "{:<16} {:>8}  {:<10} on this machine", "model", "download", "licence")?;
     for model in models {
         let path = model.path.as_ref().map_or("no".into(), |path| path.display().to_string());
         let mark = match model.task {
             Task::Library => " +",
+            Task::Speaker => " ~",
             _ if model.default => " *",
             _ => "",
         };
         let name = format!("{}{mark}", model.name);
-        writeln!(out, "{name:<16} {:>5} MB  {:<8} {path}", model.download_megabytes, model.licence)?;
+        writeln!(out, "{name:<16} {:>5} MB  {:<10} {path}", model.download_megabytes, model.licence)?;
     }
     let libraries = models.iter().any(|model| model.task == Task::Library);
     let note = if libraries { "; + no model, but the library that runs ONNX models" } else { "" };
-    writeln!(out, "* used where no model is named{note}")
+    writeln!(out, "* used where no model is named; ~ tells speakers apart, for `awaaz embed`{note}")
 }
 
 /// Tells the user on stderr how a pull goes: a progress bar on a terminal, plain lines elsewhere.

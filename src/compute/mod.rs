@@ -8,6 +8,7 @@
 
 mod cached_attention;
 mod conv;
+mod dilated;
 mod elementwise;
 mod int8;
 mod int8_rows;
@@ -23,6 +24,7 @@ mod threads;
 
 pub use cached_attention::{HeadCache, attend_cached_into};
 pub use conv::{Conv1d, GroupedConv1d};
+pub use dilated::{DilatedConv1d, Margin};
 pub use elementwise::{add_into, gelu_in_place, log_softmax};
 pub use linear::Linear;
 pub(crate) use lstm::lstm_cell;

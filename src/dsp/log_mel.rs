@@ -8,6 +8,7 @@ use std::sync::Arc;
 use realfft::num_complex::Complex32;
 use realfft::{RealFftPlanner, RealToComplex};
 
+use super::{Bins, MelFilters, Window};
 use crate::time::SampleRate;
 
 /// Samples of a window.
@@ -19,15 +20,9 @@ const BINS: usize = WINDOW / 2 + 1;
 /// Power below which the logarithm is cut.
 const FLOOR: f32 = 1e-10;
 
-/// A mel filter: the weights of a run of bins.
-struct Filter {
-    first_bin: usize,
-    weights: Vec<f32>,
-}
-
 /// The plan of a spectrogram: filters, window and Fourier transform, shared by any number of streams.
 pub struct LogMel {
-    filters: Vec<Filter>,
+    filters: MelFilters,
     window: Vec<f32>,
     fft: Arc<dyn RealToComplex<f32>>,
 }
@@ -35,20 +30,17 @@ pub struct LogMel {
 impl LogMel {
     /// A spectrogram of `mels` bands (80, or 128 for large-v3 and turbo) of 16 kHz sound.
     pub fn new(mels: usize) -> Self {
-        let hann = |i: usize| {
-            let phase = std::f64::consts::TAU * i as f64 / WINDOW as f64;
-            (0.5 - 0.5 * phase.cos()) as f32
-        };
+        let bins = Bins { fft: WINDOW, rate: f64::from(SampleRate::PIPELINE.0) };
         Self {
-            filters: slaney_filters(mels),
-            window: (0..WINDOW).map(hann).collect(),
+            filters: MelFilters::slaney(mels, bins),
+            window: Window::Hann.periodic(WINDOW),
             fft: RealFftPlanner::new().plan_fft_forward(WINDOW),
         }
     }
 
     /// Number of mel bands.
     pub fn mels(&self) -> usize {
-        self.filters.len()
+        self.filters.mels()
     }
 
     /// The spectrogram of `samples`, `[frames, mels]`.
@@ -151,62 +143,14 @@ impl<'a> LogMelStream<'a> {
         for (power, bin) in self.power.iter_mut().zip(&self.spectrum) {
             *power = bin.norm_sqr();
         }
-        out.extend(self.plan.filters.iter().map(|filter| {
-            let bins = &self.power[filter.first_bin..];
-            let energy: f32 = filter.weights.iter().zip(bins).map(|(weight, power)| weight * power).sum();
-            energy.max(FLOOR).log10()
-        }));
+        out.extend(self.plan.filters.energies(&self.power).map(|energy| energy.max(FLOOR).log10()));
         self.frames += 1;
     }
 }
 
-/// Triangular filters on Slaney's mel scale, each of unit area, as `librosa.filters.mel` makes them.
-fn slaney_filters(mels: usize) -> Vec<Filter> {
-    let top = f64::from(SampleRate::PIPELINE.0) / 2.0;
-    let top_mel = hertz_to_mel(top);
-    let edge = |i: usize| mel_to_hertz(top_mel * i as f64 / (mels + 1) as f64);
-    (0..mels)
-        .map(|mel| {
-            let (low, centre, high) = (edge(mel), edge(mel + 1), edge(mel + 2));
-            let weight = |bin: usize| {
-                let hertz = top * bin as f64 / (BINS - 1) as f64;
-                let rising = (hertz - low) / (centre - low);
-                let falling = (high - hertz) / (high - centre);
-                (rising.min(falling).max(0.0) * 2.0 / (high - low)) as f32
-            };
-            let first_bin = (0..BINS).find(|&bin| weight(bin) > 0.0).unwrap_or(0);
-            let weights = (first_bin..BINS).map(weight).take_while(|&weight| weight > 0.0).collect();
-            Filter { first_bin, weights }
-        })
-        .collect()
-}
-
-/// Hertz above which Slaney's scale turns from linear to logarithmic.
-const BREAK_HERTZ: f64 = 1000.0;
-/// Hertz of one mel in the linear part.
-const LINEAR_STEP: f64 = 200.0 / 3.0;
-/// Mels of one e-fold in the logarithmic part: 27 a factor of 6.4.
-fn log_step() -> f64 {
-    6.4f64.ln() / 27.0
-}
-
-fn hertz_to_mel(hertz: f64) -> f64 {
-    if hertz < BREAK_HERTZ {
-        return hertz / LINEAR_STEP;
-    }
-    BREAK_HERTZ / LINEAR_STEP + (hertz / BREAK_HERTZ).ln() / log_step()
-}
-
-fn mel_to_hertz(mel: f64) -> f64 {
-    let break_mel = BREAK_HERTZ / LINEAR_STEP;
-    if mel < break_mel {
-        return mel * LINEAR_STEP;
-    }
-    BREAK_HERTZ * ((mel - break_mel) * log_step()).exp()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::mel_filters::{slaney_hertz, slaney_mel};
     use super::*;
     use proptest::prelude::*;
 
@@ -256,7 +200,7 @@ mod tests {
         let frames = plan.spectrogram(&tone, 100);
         let frame = &frames[50 * 80..51 * 80];
         let loudest = (0..80).max_by(|&a, &b| frame[a].total_cmp(&frame[b])).unwrap();
-        let (low, high) = (mel_to_hertz(loudest as f64 * hertz_to_mel(8000.0) / 81.0), 1100.0);
+        let (low, high) = (slaney_hertz(loudest as f64 * slaney_mel(8000.0) / 81.0), 1100.0);
         assert!((850.0..high).contains(&low), "band {loudest} starts at {low} Hz");
     }
 }

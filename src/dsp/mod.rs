@@ -1,6 +1,12 @@
 //! Signal processing: pure functions and push-style streams, with no I/O and no threads.
 
+mod fbank;
 mod log_mel;
+mod mel_filters;
+mod mel_spectrogram;
 pub mod pool;
 
+pub use fbank::{Fbank, FbankWindow, subtract_mean};
 pub use log_mel::{HOP, LogMel, LogMelStream};
+pub use mel_filters::{Bins, MelFilters};
+pub use mel_spectrogram::{Edges, MelSpectrogram, Window};

@@ -8,6 +8,7 @@ use super::backend::Backend;
 use super::cpc::Cpc;
 use super::export::Export;
 use super::onnx::{OnnxModel, OutputKind};
+use super::speaker;
 use super::wav2vec2::{self, Standardise, Wav2Vec2};
 use super::whisper::{self, Whisper};
 use crate::compute::Precision;
@@ -88,6 +89,12 @@ pub fn load_encoder(files: &ModelFiles, backend: impl Into<Backend>) -> Result<B
         Backend::Onnx(model) => return Ok(Box::new(ExportedEncoder::load(*model, files)?)),
     };
     let checkpoint = Checkpoint::open(&files.weights)?;
+    if speaker::has_no_frames(&checkpoint) {
+        return Err(Error::model(
+            files.weights.display().to_string(),
+            "gives one vector for a sound, by which it tells who speaks, and no hidden states",
+        ));
+    }
     if Cpc::recognises(&checkpoint) {
         return load_cpc(&checkpoint, precision);
     }

@@ -1,4 +1,5 @@
-//! Scores of transcripts against references, and in [`abx`] of features against phones.
+//! Scores of transcripts against references, in [`abx`] of features against phones, and in [`verification`] of vectors
+//! against speakers.
 //!
 //! [`word_errors`] and [`char_errors`] count what differs, [`difference`] shows it word by word, and [`normalise`]
 //! first takes away what is no error of hearing: case, punctuation, spelling of contractions. Scores of several
@@ -14,6 +15,7 @@
 
 pub mod abx;
 mod normalise;
+pub mod verification;
 mod wer;
 
 pub(crate) use normalise::{Class, class};

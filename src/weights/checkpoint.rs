@@ -9,12 +9,14 @@ use super::{ctranslate2, pytorch, safetensors, shards, whisper_names};
 use crate::{Error, Result};
 
 /// Weights files looked for in a folder, in this order.
-const WEIGHTS: [&str; 5] = [
+const WEIGHTS: [&str; 6] = [
     "model.safetensors",
     "model.safetensors.index.json",
     "model.bin",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
+    // A speaker encoder of SpeechBrain.
+    "embedding_model.ckpt",
 ];
 
 /// Opened weights. Tensors have the names of Hugging Face transformers, also where the file is

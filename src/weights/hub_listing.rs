@@ -19,12 +19,13 @@ const SIDE_FILES: [&str; 9] = [
 ];
 
 /// Weights, in the order in which they are preferred: the file that names them, and how its shards begin.
-const WEIGHTS: [(&str, Option<&str>); 5] = [
+const WEIGHTS: [(&str, Option<&str>); 6] = [
     ("model.safetensors", None),
     ("model.safetensors.index.json", Some("model-")),
     ("pytorch_model.bin", None),
     ("pytorch_model.bin.index.json", Some("pytorch_model-")),
     ("model.bin", None),
+    ("embedding_model.ckpt", None),
 ];
 
 /// What the hub says of a repository.
@@ -120,7 +121,7 @@ mod tests {
             (&["model.bin", "vocabulary.txt", "tokenizer.json"], "tokenizer.json vocabulary.txt model.bin"),
             (
                 &["config.json", "onnx/model.onnx"],
-                "has no weights; looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json, model.bin",
+                "has no weights; looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json, model.bin, embedding_model.ckpt",
             ),
         ];
         for (files, expected) in cases {

@@ -22,6 +22,7 @@ mod package;
 mod pickle;
 mod pull;
 mod pytorch;
+mod pytorch_old;
 mod registry;
 mod safetensors;
 mod shards;

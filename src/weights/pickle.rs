@@ -37,10 +37,11 @@ pub(super) enum Value<'a> {
 pub(super) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     root: Id,
+    length: usize,
 }
 
 impl<'a> Pickle<'a> {
-    /// Runs `bytes` to the end of the program. More than `limit` values are an error.
+    /// Runs `bytes` to the end of the program, whatever comes after it. More than `limit` values are an error.
     pub(super) fn read(bytes: &'a [u8], limit: usize) -> Result<Self, String> {
         let mut machine = Machine {
             bytes,
@@ -52,12 +53,25 @@ impl<'a> Pickle<'a> {
             memo: HashMap::new(),
         };
         let root = machine.run().map_err(|reason| format!("pickle byte {}: {reason}", machine.position))?;
-        Ok(Self { values: machine.values, root })
+        Ok(Self { length: machine.position, values: machine.values, root })
     }
 
     /// The value that the pickle is of.
     pub(super) fn root(&self) -> &Value<'a> {
         self.get(self.root)
+    }
+
+    /// Bytes from its start to its end.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Descriptions of what lies outside the pickle.
+    pub(super) fn persistents(&self) -> impl Iterator<Item = Id> {
+        self.values.iter().filter_map(|value| match *value {
+            Value::Persistent(description) => Some(description),
+            _ => None,
+        })
     }
 
     pub(super) fn get(&self, id: Id) -> &Value<'a> {

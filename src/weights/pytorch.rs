@@ -1,4 +1,4 @@
-//! Checkpoints of PyTorch, as `torch.save` has written them since version 1.6.
+//! Checkpoints of PyTorch, as `torch.save` has written them since version 1.6; `pytorch_old` has those of before.
 //!
 //! A zip archive of stored members: `<name>/data.pkl`, a pickle that describes the tensors, and `<name>/data/<key>`, one
 //! storage each, which tensors are views of. So a tensor is a range of the file, as in safetensors, and nothing is copied.
@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 
 use super::checkpoint::Index;
 use super::pickle::{Id, Pickle, Value};
+use super::pytorch_old;
 use super::storage::Storage;
 use super::tensor::{Element, Slot, span};
 use super::zip_members::{self, Members};
 use crate::Result;
 
 /// A pickle has some 150 bytes for each tensor, and no network has a hundred thousand.
-const PICKLE_LIMIT: u64 = 64 * 1024 * 1024;
+pub(super) const PICKLE_LIMIT: u64 = 64 * 1024 * 1024;
 /// Values that any file may have; a larger one may have as many as take no more memory than the file itself.
 const VALUES: usize = 1 << 16;
 /// Convolutions of images have four dimensions.
@@ -27,22 +28,17 @@ const NESTED: [&str; 7] =
 
 /// Whether the first bytes of a file are those of a PyTorch checkpoint, of any age.
 pub(super) fn recognises(head: &[u8; 16]) -> bool {
-    zip_members::recognises(head) || is_old(head)
-}
-
-/// Before version 1.6: a pickle of a number that stands for nothing else.
-fn is_old(head: &[u8; 16]) -> bool {
-    head.starts_with(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19")
+    zip_members::recognises(head) || pytorch_old::recognises(head)
 }
 
 /// Adds the tensors of `storage`, the checkpoint's file number `file`, to `index`.
 pub(super) fn index(storage: &Storage, file: usize, index: &mut Index) -> Result<()> {
     let mut head = [0; 16];
     storage.read_exact_at(0, &mut head)?;
-    if is_old(&head) {
-        return Err(storage.damaged(
-            "a PyTorch file of before version 1.6, which is not read; convert it to safetensors, or save it again with torch.save",
-        ));
+    if pytorch_old::recognises(&head) {
+        let start = pytorch_old::read_start(storage)?;
+        let (pickle, members) = pytorch_old::read(&start, storage)?;
+        return Archive { pickle, members: &members, root: "", file }.add_to(index, storage);
     }
     let members = zip_members::read(storage)?;
     let Some(root) = members.keys().find_map(|name| name.strip_suffix("data.pkl")) else {
@@ -54,16 +50,13 @@ pub(super) fn index(storage: &Storage, file: usize, index: &mut Index) -> Result
         return Err(storage.damaged("a PyTorch file of a big-endian machine, which is not read"));
     }
     let pickle = member(storage, &members, &format!("{root}data.pkl"))?.unwrap_or_default();
-    let limit = VALUES.max(usize::try_from(storage.len()).unwrap_or(usize::MAX) / size_of::<Value>());
-    let pickle = Pickle::read(&pickle, limit).map_err(|reason| storage.damaged(reason))?;
-    let archive = Archive { pickle, members: &members, root, file };
-    let tensors = archive.tensors().map_err(|reason| storage.damaged(reason))?;
-    for (name, slot) in tensors {
-        if index.tensors.insert(name.to_owned(), slot).is_some() {
-            return Err(storage.damaged(format!("tensor {name} is there twice")));
-        }
-    }
-    Ok(())
+    let pickle = Pickle::read(&pickle, most_values(storage)).map_err(|reason| storage.damaged(reason))?;
+    Archive { pickle, members: &members, root, file }.add_to(index, storage)
+}
+
+/// Values that the pickle of a file may have.
+pub(super) fn most_values(storage: &Storage) -> usize {
+    VALUES.max(usize::try_from(storage.len()).unwrap_or(usize::MAX) / size_of::<Value>())
 }
 
 /// The bytes of a small member, if there is one of that name.
@@ -87,6 +80,15 @@ struct Archive<'a> {
 }
 
 impl<'a> Archive<'a> {
+    fn add_to(&self, index: &mut Index, storage: &Storage) -> Result<()> {
+        for (name, slot) in self.tensors().map_err(|reason| storage.damaged(reason))? {
+            if index.tensors.insert(name.to_owned(), slot).is_some() {
+                return Err(storage.damaged(format!("tensor {name} is there twice")));
+            }
+        }
+        Ok(())
+    }
+
     fn tensors(&self) -> Result<BTreeMap<&'a str, Slot>, String> {
         let mut tensors = BTreeMap::new();
         for &(name, value) in self.state()? {
@@ -150,7 +152,12 @@ impl<'a> Archive<'a> {
     fn slot(&self, arguments: &[Id]) -> Option<Slot> {
         let [storage, offset, size, stride, ..] = *arguments else { return None };
         let Value::Persistent(description) = *self.pickle.get(storage) else { return None };
-        let [_storage, class, key, ..] = *self.sequence(description)? else { return None };
+        let description = self.sequence(description)?;
+        let [_storage, class, key, ..] = *description else { return None };
+        // A storage that is a part of another, which the oldest versions wrote.
+        if description.get(5).is_some_and(|&part| !matches!(self.pickle.get(part), Value::Opaque)) {
+            return None;
+        }
         let (Value::Class { name, .. }, Value::Text(key)) = (self.pickle.get(class), self.pickle.get(key))
         else {
             return None;

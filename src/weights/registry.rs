@@ -46,6 +46,8 @@ pub struct Entry {
 pub enum Task {
     /// Speech to text.
     Transcribe,
+    /// Sound to a vector that tells who speaks.
+    Speaker,
     /// Running models of users' own: it is no model, but a shared library, of use where the feature `ort` is built in.
     Library,
 }

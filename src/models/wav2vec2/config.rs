@@ -63,6 +63,7 @@ pub struct Config {
     pub max_bucket_distance: usize,
     pub classifier_proj_size: usize,
     pub use_weighted_layer_sum: bool,
+    pub tdnn_dilation: Vec<usize>,
     pub id2label: BTreeMap<usize, String>,
 }
 
@@ -96,6 +97,7 @@ impl Default for Config {
             max_bucket_distance: 800,
             classifier_proj_size: 256,
             use_weighted_layer_sum: false,
+            tdnn_dilation: vec![1, 2, 3, 1, 1],
             id2label: BTreeMap::new(),
         }
     }
@@ -177,6 +179,9 @@ impl Config {
             if activation != "gelu" {
                 return Err(format!("activation {activation} is not built here, only gelu"));
             }
+        }
+        if self.tdnn_dilation.iter().any(|&dilation| dilation == 0 || dilation > 1 << 16) {
+            return Err("tdnn_dilation has a size that is zero or beyond 65536".into());
         }
         if self.add_adapter || self.conv_pos_batch_norm {
             return Err("add_adapter and conv_pos_batch_norm are not built here".into());

@@ -15,11 +15,13 @@ mod positions;
 mod standardise;
 mod stream;
 mod transformer;
+mod xvector;
 
 pub use adapters::{adapter_file, with_adapter};
 pub use config::{Config, ConvNorm, Family};
 pub use standardise::{Standardise, normalise};
 pub use stream::{StreamChunk, StreamOptions, Wav2Vec2Stream};
+pub use xvector::Wav2Vec2ForXVector;
 
 use std::ops::ControlFlow;
 
@@ -113,6 +115,20 @@ impl Wav2Vec2 {
     /// As [`hidden_states`](Self::hidden_states).
     pub fn encode(&self, sounds: &[&[f32]]) -> Result<Vec<Tensor>> {
         self.hidden_state(sounds, self.config.num_hidden_layers)
+    }
+
+    /// The sum of the hidden states of `samples`, each by its weight, `[frames, hidden_size]`; the last where there are none.
+    fn mixed_state(&self, samples: &[f32], weights: Option<&[f32]>) -> Result<Tensor> {
+        let Some(weights) = weights else { return Ok(self.encode(&[samples])?.remove(0)) };
+        let mut sum = None;
+        for (state, &weight) in self.hidden_states(samples)?.iter().zip(weights) {
+            let part = (state * f64::from(weight))?;
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => (sum + part)?,
+            });
+        }
+        sum.ok_or_else(|| Error::Setting("the network has no layers".into()))
     }
 
     /// Hands the hidden states of all sounds, one after the other, to `keep`; returns how many frames each has.
@@ -261,20 +277,7 @@ impl Wav2Vec2ForSequenceClassification {
     /// # Errors
     /// As [`Wav2Vec2::hidden_states`].
     pub fn logits(&self, samples: &[f32]) -> Result<Vec<f32>> {
-        let hidden = match &self.layer_weights {
-            None => self.encoder.encode(&[samples])?.remove(0),
-            Some(weights) => {
-                let mut sum = None;
-                for (state, &weight) in self.encoder.hidden_states(samples)?.iter().zip(weights) {
-                    let part = (state * f64::from(weight))?;
-                    sum = Some(match sum {
-                        None => part,
-                        Some(sum) => (sum + part)?,
-                    });
-                }
-                sum.ok_or_else(|| Error::Setting("the network has no layers".into()))?
-            }
-        };
+        let hidden = self.encoder.mixed_state(samples, self.layer_weights.as_deref())?;
         let pooled = self.projector.forward(&hidden)?.mean_keepdim(0)?;
         Ok(self.classifier.forward(&pooled)?.flatten_all()?.to_vec1()?)
     }

@@ -1,0 +1,115 @@
+//! One-dimensional convolution with gaps between the frames that it hears.
+
+use super::linear::After;
+use super::{Linear, Precision};
+
+/// What lies beyond the edges of a sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Margin {
+    /// Zeros.
+    Zeros,
+    /// The mirror image of its frames; zeros where there are too few.
+    Mirror,
+    /// Nothing: only where all frames are there that it hears, the convolution gives one.
+    None,
+}
+
+/// A convolution along time, of an odd kernel where it has a margin, so that as many frames come out as go in: a product for
+/// each of its taps.
+pub struct DilatedConv1d {
+    taps: Vec<Linear>,
+    dilation: usize,
+    margin: Margin,
+}
+
+impl DilatedConv1d {
+    /// A convolution with `weight` `[outputs, channels, kernel]` and `bias` `[outputs]`, which hears every `dilation`th frame.
+    pub fn new(
+        weight: &[f32],
+        bias: Vec<f32>,
+        channels: usize,
+        kernel: usize,
+        dilation: usize,
+        margin: Margin,
+    ) -> Self {
+        let mut bias = Some(bias);
+        let tap = |tap: usize| {
+            let weight: Vec<f32> = weight.iter().skip(tap).step_by(kernel).copied().collect();
+            Linear::new(&weight, bias.take(), channels, Precision::F32)
+        };
+        Self { taps: (0..kernel).map(tap).collect(), dilation, margin }
+    }
+
+    /// Width of a frame that comes out.
+    pub fn outputs(&self) -> usize {
+        self.taps.first().map_or(0, Linear::outputs)
+    }
+
+    /// The convolution of `x`, `[frames, channels]`: `[frames, outputs]`; without a margin, fewer frames.
+    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let channels = self.taps.first().map_or(1, Linear::inputs);
+        let padded;
+        let sound = match (self.margin, self.reach()) {
+            (Margin::None, _) | (_, 0) => x,
+            _ => {
+                padded = self.padded(x, channels);
+                &padded
+            }
+        };
+        let heard = self.taps.len().saturating_sub(1) * self.dilation;
+        let frames = (sound.len() / channels).saturating_sub(heard);
+        let mut out = vec![0.0; frames * self.outputs()];
+        for (tap, linear) in self.taps.iter().enumerate() {
+            let start = (tap * self.dilation * channels).min(sound.len() - frames * channels);
+            let after = if tap == 0 { After::Store } else { After::Add };
+            linear.forward_windows_into(&sound[start..start + frames * channels], channels, &mut out, after);
+        }
+        out
+    }
+
+    /// Frames that are heard before and after one.
+    fn reach(&self) -> usize {
+        self.taps.len() / 2 * self.dilation
+    }
+
+    fn padded(&self, x: &[f32], channels: usize) -> Vec<f32> {
+        let (frames, reach) = (x.len() / channels, self.reach());
+        let mut padded = vec![0.0; x.len() + 2 * reach * channels];
+        padded[reach * channels..reach * channels + x.len()].copy_from_slice(x);
+        if self.margin == Margin::Zeros {
+            return padded;
+        }
+        let mut copy = |to: usize, from: usize| {
+            let from = &x[from * channels..(from + 1) * channels];
+            padded[to * channels..(to + 1) * channels].copy_from_slice(from);
+        };
+        for distance in 1..=reach.min(frames.saturating_sub(1)) {
+            copy(reach - distance, distance);
+            copy(reach + frames - 1 + distance, frames - 1 - distance);
+        }
+        padded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equals_the_sums_by_hand() {
+        // Two channels to one output, three taps that hear every second frame.
+        let weight = [1.0, 10.0, 100.0, 0.5, 0.0, 0.0];
+        let conv = |margin| DilatedConv1d::new(&weight, vec![0.25], 2, 3, 2, margin);
+        let x = [1.0, 2.0, 2.0, 4.0, 3.0, 6.0, 4.0, 8.0];
+        // Of frames 1 to 4 with half the second channel of the first tap, which is twice the first.
+        let zeros = [310.25, 420.25, 2.0 + 30.0 + 0.25, 4.0 + 40.0 + 0.25];
+        assert_eq!(conv(Margin::Zeros).forward(&x), zeros);
+        // Before the first frame are the third and the second, after the last the third and the second.
+        let mirror = [6.0 + 310.25, 4.0 + 420.25, 2.0 + 30.0 + 300.25, 4.0 + 40.0 + 200.25];
+        assert_eq!(conv(Margin::Mirror).forward(&x), mirror);
+        assert_eq!(conv(Margin::Mirror).forward(&x[..2]), [10.25]);
+        let longer = [x, x].concat();
+        assert_eq!(conv(Margin::None).forward(&longer), conv(Margin::Zeros).forward(&longer)[2..6]);
+        assert!(conv(Margin::None).forward(&x).is_empty());
+    }
+}
