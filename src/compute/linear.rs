@@ -9,7 +9,7 @@ use rten_tensor::NdTensorView;
 use super::elementwise::gelu_in_place;
 use super::int8::Int8Weight;
 use super::norm::LayerNorm;
-use super::panels::{Bf16Panels, bf16_pays, narrow_parallel};
+use super::panels::{NarrowPanels, bf16_pays, narrow_parallel};
 use super::{Precision, tensor};
 
 /// What is done with a product after the bias was added.
@@ -25,7 +25,7 @@ pub(super) enum After {
 
 enum Weight {
     F32(PackedBMatrix<f32>),
-    Bf16(Bf16Panels),
+    Bf16(NarrowPanels),
     Int8(Int8Weight),
 }
 
@@ -56,7 +56,7 @@ impl Linear {
         let weight = match precision {
             Precision::Int8 => Weight::Int8(Int8Weight::new(weight, inputs)),
             Precision::Bf16 if bf16_pays() => {
-                Bf16Panels::new(weight, inputs).map_or_else(single, Weight::Bf16)
+                NarrowPanels::bf16(weight, inputs).map_or_else(single, Weight::Bf16)
             }
             Precision::Bf16 | Precision::F32 => single(),
         };

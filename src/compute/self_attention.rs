@@ -7,7 +7,7 @@ use rten_tensor::NdTensorView;
 use rten_vecmath::Softmax;
 
 use super::Precision;
-use super::panels::{Bf16Panels, bf16_pays, narrow, softmax_narrow};
+use super::panels::{Narrow, NarrowPanels};
 use super::rows::Columns;
 
 /// Queries whose scores are held at once: their scores against 1500 keys stay in the second-level cache.
@@ -29,7 +29,7 @@ pub type AddBias<'a> = dyn Fn(usize, QueryAt, &mut [f32]) + Sync + 'a;
 ///
 /// `qkv` is `[time, 3 * dim]`, queries, keys and values side by side, each of `heads` equal parts, of sequences of `lengths`
 /// one after the other; `out` is `[time, dim]`. Scores exist for a block of queries and a head at a time, never as `[heads,
-/// time, time]`. In less than f32, products are of bf16 where the processor has them, and sums f32.
+/// time, time]`. In less than f32, products are of f16 or bf16 where the processor has them faster.
 pub fn self_attention_into(
     qkv: &[f32],
     heads: usize,
@@ -41,6 +41,10 @@ pub fn self_attention_into(
     let width = qkv.len() / lengths.iter().sum::<usize>().max(1);
     let dim = width / 3;
     assert_eq!(qkv.len(), 3 * out.len(), "queries, keys and values for each row");
+    let format = match precision {
+        Precision::Bf16 | Precision::Int8 if (dim / heads).is_multiple_of(2) => Narrow::best(),
+        _ => None,
+    };
     let (mut rest, mut first) = (out, 0);
     for &length in lengths {
         let (out, others) = rest.split_at_mut(length * dim);
@@ -56,11 +60,9 @@ pub fn self_attention_into(
         if length == 0 {
             continue;
         }
-        match precision {
-            Precision::Bf16 | Precision::Int8 if bf16_pays() && (dim / heads).is_multiple_of(2) => {
-                sequence.attend::<Narrow>(out);
-            }
-            _ => sequence.attend::<Single>(out),
+        match format {
+            Some(format) => sequence.attend(|head| NarrowHead::new(&sequence, head, format), out),
+            None => sequence.attend(|head| SingleHead::new(&sequence, head), out),
         }
         first += length;
     }
@@ -80,8 +82,6 @@ struct Sequence<'a> {
 trait Head: Sized + Sync + Send {
     /// What a task needs beside them.
     type Scratch: Default;
-
-    fn new(sequence: &Sequence, head: usize) -> Self;
 
     /// Mixes values for `rows` queries from `first` on, `[rows, head_dim]`.
     fn mix(
@@ -109,10 +109,10 @@ impl Sequence<'_> {
         (self.head_dim() as f32).powf(-0.5)
     }
 
-    fn attend<H: Head>(&self, out: &mut [f32]) {
+    fn attend<H: Head>(&self, head: impl Fn(usize) -> H + Sync + Send, out: &mut [f32]) {
         let (head_dim, blocks) = (self.head_dim(), self.time.div_ceil(QUERY_BLOCK));
         let block = self.time.div_ceil(blocks);
-        let heads: Vec<H> = (0..self.heads).into_par_iter().map(|head| H::new(self, head)).collect();
+        let heads: Vec<H> = (0..self.heads).into_par_iter().map(head).collect();
         let out = Columns::new(out, self.dim);
         (0..blocks * self.heads).into_par_iter().for_each_init(
             || (H::Scratch::default(), vec![0.0; block * head_dim]),
@@ -136,12 +136,20 @@ impl Sequence<'_> {
 }
 
 /// A head in f32.
-struct Single {
+struct SingleHead {
     keys: PackedBMatrix<f32>,
     values: PackedBMatrix<f32>,
 }
 
-impl Single {
+impl SingleHead {
+    fn new(sequence: &Sequence, head: usize) -> Self {
+        // An executor holds no state but the choice of kernel, and cannot be sent between threads.
+        let gemm = GemmExecutor::new();
+        let keys = Self::part(sequence, 1, head, 0, sequence.time);
+        let values = Self::part(sequence, 2, head, 0, sequence.time);
+        Self { keys: gemm.prepack_b(keys.transposed()), values: gemm.prepack_b(values) }
+    }
+
     fn part<'a>(
         sequence: &Sequence<'a>,
         part: usize,
@@ -157,16 +165,8 @@ impl Single {
     }
 }
 
-impl Head for Single {
+impl Head for SingleHead {
     type Scratch = Vec<f32>;
-
-    fn new(sequence: &Sequence, head: usize) -> Self {
-        // An executor holds no state but the choice of kernel, and cannot be sent between threads.
-        let gemm = GemmExecutor::new();
-        let keys = Self::part(sequence, 1, head, 0, sequence.time);
-        let values = Self::part(sequence, 2, head, 0, sequence.time);
-        Self { keys: gemm.prepack_b(keys.transposed()), values: gemm.prepack_b(values) }
-    }
 
     fn mix(
         &self,
@@ -194,10 +194,11 @@ impl Head for Single {
     }
 }
 
-/// A head in bf16.
-struct Narrow {
-    keys: Bf16Panels,
-    values: Bf16Panels,
+/// A head in numbers of sixteen bits.
+struct NarrowHead {
+    format: Narrow,
+    keys: NarrowPanels,
+    values: NarrowPanels,
 }
 
 #[derive(Default)]
@@ -205,26 +206,30 @@ struct NarrowScratch {
     queries: Vec<u16>,
     scores: Vec<f32>,
     weights: Vec<u16>,
+    sums: Vec<f32>,
 }
 
-impl Head for Narrow {
-    type Scratch = NarrowScratch;
-
-    fn new(sequence: &Sequence, head: usize) -> Self {
+impl NarrowHead {
+    fn new(sequence: &Sequence, head: usize, format: Narrow) -> Self {
         let (time, head_dim) = (sequence.time, sequence.head_dim());
-        let mut rows = vec![0; 2 * time.next_multiple_of(2) * head_dim];
-        let (keys, values) = rows.split_at_mut(time.next_multiple_of(2) * head_dim);
-        for (at, (key, value)) in
-            keys.chunks_exact_mut(head_dim).zip(values.chunks_exact_mut(head_dim)).take(time).enumerate()
-        {
-            narrow(sequence.row(1, head, at), key);
-            narrow(sequence.row(2, head, at), value);
-        }
+        let even = time.next_multiple_of(2);
+        let rows = |part: usize| {
+            let mut rows = vec![0; even * head_dim];
+            for (at, row) in rows.chunks_exact_mut(head_dim).take(time).enumerate() {
+                format.narrow(sequence.row(part, head, at), 1.0, row);
+            }
+            rows
+        };
         Self {
-            keys: Bf16Panels::from_rows(&keys[..time * head_dim], head_dim),
-            values: Bf16Panels::from_columns(values, head_dim),
+            format,
+            keys: NarrowPanels::from_rows(format, &rows(1)[..time * head_dim], head_dim),
+            values: NarrowPanels::from_columns(format, &rows(2), head_dim),
         }
     }
+}
+
+impl Head for NarrowHead {
+    type Scratch = NarrowScratch;
 
     fn mix(
         &self,
@@ -241,21 +246,21 @@ impl Head for Narrow {
         scratch.scores.resize(rows * time, 0.0);
         scratch.weights.resize(rows * even, 0);
         for (row, query) in scratch.queries.chunks_exact_mut(head_dim).enumerate() {
-            narrow(sequence.row(0, head, first + row), query);
+            self.format.narrow(sequence.row(0, head, first + row), sequence.scale(), query);
         }
         self.keys.multiply_alone(&scratch.queries, head_dim, &mut scratch.scores);
         let rows = scratch.scores.chunks_exact_mut(time).zip(scratch.weights.chunks_exact_mut(even));
-        for (query, (scores, weights)) in rows.enumerate() {
-            let mut scale = sequence.scale();
-            if sequence.add_bias.is_some() {
-                scores.iter_mut().for_each(|score| *score *= scale);
-                sequence.add_bias(head, first + query, scores);
-                scale = 1.0;
-            }
+        scratch.sums.clear();
+        scratch.sums.extend(rows.enumerate().map(|(query, (scores, weights))| {
+            sequence.add_bias(head, first + query, scores);
             weights[time..].fill(0);
-            softmax_narrow(scores, scale, weights);
-        }
+            self.format.exponentials(scores, weights)
+        }));
         self.values.multiply_alone(&scratch.weights, even, mixed);
+        for (mixed, sum) in mixed.chunks_exact_mut(head_dim).zip(&scratch.sums) {
+            let share = sum.recip();
+            mixed.iter_mut().for_each(|x| *x *= share);
+        }
     }
 }
 
@@ -284,7 +289,6 @@ pub(super) fn plain(
 
 #[cfg(test)]
 mod tests {
-    use super::super::panels::has_bf16;
     use super::*;
     use candle_core::{Device, Tensor};
 
@@ -303,10 +307,14 @@ mod tests {
             let mut out = vec![0.0; time * dim];
             self_attention_into(&qkv, heads, &[time], Precision::F32, None, &mut out);
             assert!(out.iter().zip(&expected).all(|(out, expected)| (out - expected).abs() < 1e-4));
-            if has_bf16() {
-                Sequence { qkv: &qkv, first: 0, time, heads, dim, add_bias: None }.attend::<Narrow>(&mut out);
-                // bf16 has eight bits; values here reach 4.
-                assert!(out.iter().zip(&expected).all(|(out, expected)| (out - expected).abs() < 0.03));
+            // bf16 has eight bits, f16 eleven; values here reach 4.
+            for (format, tolerance) in [(Narrow::Bf16, 0.03), (Narrow::F16, 0.004)] {
+                if !format.is_available() {
+                    continue;
+                }
+                let sequence = Sequence { qkv: &qkv, first: 0, time, heads, dim, add_bias: None };
+                sequence.attend(|head| NarrowHead::new(&sequence, head, format), &mut out);
+                assert!(out.iter().zip(&expected).all(|(out, expected)| (out - expected).abs() < tolerance));
             }
         }
     }

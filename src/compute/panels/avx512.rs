@@ -12,6 +12,9 @@ use crate::compute::linear::After;
 /// Rows that are multiplied together: 24 sums, two vectors of the panel and a spread row fill the 32 registers.
 const ROWS: usize = 12;
 
+/// Vectors that are compared side by side, which hides the latency of a comparison.
+const WIDE: usize = 4;
+
 /// Whether the processor multiplies bytes.
 pub fn has_int8() -> bool {
     is_x86_feature_detected!("avx512f")
@@ -69,6 +72,22 @@ unsafe fn sums_of_bf16(steps: usize) -> f32 {
     sums.iter().map(|&sum| _mm512_reduce_add_ps(sum)).sum()
 }
 
+/// The largest of `scores`, in every lane.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn most(scores: &[f32]) -> __m512 {
+    let mut most = [_mm512_set1_ps(f32::NEG_INFINITY); WIDE];
+    for part in scores.chunks(WIDE * 16) {
+        for (most, part) in most.iter_mut().zip(part.chunks(16)) {
+            // SAFETY: what lies past the part is masked out.
+            let x = unsafe { _mm512_mask_loadu_ps(*most, columns(part.len(), 0), part.as_ptr()) };
+            *most = _mm512_max_ps(x, *most);
+        }
+    }
+    let most = _mm512_max_ps(_mm512_max_ps(most[0], most[1]), _mm512_max_ps(most[2], most[3]));
+    _mm512_set1_ps(_mm512_reduce_max_ps(most))
+}
+
 /// Calls `$tile::<R>` for `R` rows, which a register holds.
 macro_rules! by_rows {
     ($rows:expr, $tile:ident($($argument:expr),*)) => {
@@ -84,10 +103,11 @@ macro_rules! by_rows {
             9 => $tile::<9>($($argument),*),
             10 => $tile::<10>($($argument),*),
             11 => $tile::<11>($($argument),*),
-            _ => $tile::<ROWS>($($argument),*),
+            _ => $tile::<12>($($argument),*),
         }
     };
 }
+pub(super) use by_rows;
 
 /// Products of rows of bytes with panel number `panel`, the first output of which goes to `out`.
 ///
@@ -110,7 +130,7 @@ pub unsafe fn int8_panel(product: &Int8Product, panel: usize, out: *mut f32, fin
 }
 
 /// First row and number of rows of each part of `rows` that is multiplied at once; the parts are of one size, or nearly.
-fn strips(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn strips(rows: usize) -> impl Iterator<Item = (usize, usize)> {
     let size = rows.div_ceil(rows.div_ceil(ROWS).max(1)).max(1);
     (0..rows).step_by(size).map(move |first| (first, size.min(rows - first)))
 }
@@ -231,7 +251,7 @@ unsafe fn bf16_tile<const R: usize>(
 }
 
 /// The outputs from `column` on that there are.
-fn columns(outputs: usize, column: usize) -> __mmask16 {
+pub(super) fn columns(outputs: usize, column: usize) -> __mmask16 {
     match outputs.saturating_sub(column) {
         0 => 0,
         some @ 1..16 => (1 << some) - 1,
@@ -291,7 +311,10 @@ fn gelu(x: __m512) -> __m512 {
     const TERMS: [f32; 5] = [1.061_405_4, -1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6];
     let one = _mm512_set1_ps(1.0);
     let magnitude = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(std::f32::consts::FRAC_1_SQRT_2));
-    let t = _mm512_div_ps(one, _mm512_fmadd_ps(magnitude, _mm512_set1_ps(0.327_591_1), one));
+    let divisor = _mm512_fmadd_ps(magnitude, _mm512_set1_ps(0.327_591_1), one);
+    // A step of Newton's makes the 14 bits of an estimate 24, and is faster than a division.
+    let estimate = _mm512_rcp14_ps(divisor);
+    let t = _mm512_mul_ps(estimate, _mm512_fnmadd_ps(divisor, estimate, _mm512_set1_ps(2.0)));
     let mut sum = _mm512_set1_ps(TERMS[0]);
     for term in &TERMS[1..] {
         sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(*term));
@@ -302,6 +325,22 @@ fn gelu(x: __m512) -> __m512 {
     let negative = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, _mm512_setzero_ps());
     let below = _mm512_mask_blend_ps(negative, _mm512_sub_ps(one, beyond), beyond);
     _mm512_mul_ps(x, below)
+}
+
+/// The exponential of numbers that are not above 0, to 18 bits: enough for what is kept in 11.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn exp_short(x: __m512) -> __m512 {
+    // Of 2 to the power of what is left of -1/2 to 1/2, the least squares of the relative error.
+    const TERMS: [f32; 5] = [0.009_600_4, 0.055_916_89, 0.240_237_18, 0.693_121_99, 1.0];
+    let x = _mm512_mul_ps(_mm512_max_ps(x, _mm512_set1_ps(-100.0)), _mm512_set1_ps(std::f32::consts::LOG2_E));
+    let power = _mm512_roundscale_ps::<8>(x);
+    let rest = _mm512_sub_ps(x, power);
+    let mut sum = _mm512_set1_ps(TERMS[0]);
+    for term in &TERMS[1..] {
+        sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(*term));
+    }
+    _mm512_scalef_ps(sum, power)
 }
 
 /// The exponential of numbers that are not above 0, to 2 units in the last place.
@@ -327,8 +366,6 @@ fn exp(x: __m512) -> __m512 {
 /// The least and the most of `row`, with 0 among them.
 #[target_feature(enable = "avx512f")]
 pub fn range(row: &[f32]) -> (f32, f32) {
-    /// Vectors that are compared side by side, which hides the latency of a comparison.
-    const WIDE: usize = 4;
     let (mut least, mut most) = ([_mm512_setzero_ps(); WIDE], [_mm512_setzero_ps(); WIDE]);
     for part in row.chunks(WIDE * 16) {
         for (lane, part) in part.chunks(16).enumerate() {
@@ -360,48 +397,35 @@ pub fn quantise(row: &[f32], inverse_scale: f32, zero: i32, out: &mut [u8]) {
     }
 }
 
-/// `row` in bf16, rounded to the nearest.
+/// `row` times `scale` in bf16, rounded to the nearest.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub fn narrow(row: &[f32], out: &mut [u16]) {
+pub fn narrow(row: &[f32], scale: f32, out: &mut [u16]) {
+    let scale = _mm512_set1_ps(scale);
     for (part, out) in row.chunks(16).zip(out.chunks_mut(16)) {
         let mask = columns(part.len().min(out.len()), 0);
         // SAFETY: what lies past the parts is masked out.
-        unsafe { store_narrow(out.as_mut_ptr(), mask, _mm512_maskz_loadu_ps(mask, part.as_ptr())) };
+        unsafe {
+            let value = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, part.as_ptr()), scale);
+            store_narrow(out.as_mut_ptr(), mask, value);
+        }
     }
 }
 
-/// The softmax of `scores` times `scale`, in bf16; `scores` become its exponentials.
+/// The exponentials of `scores` less the largest of them, in bf16; returns their sum.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub fn softmax_narrow(scores: &mut [f32], scale: f32, out: &mut [u16]) {
-    let scale = _mm512_set1_ps(scale);
-    let mut most = _mm512_set1_ps(f32::NEG_INFINITY);
-    for part in scores.chunks(16) {
-        let mask = columns(part.len(), 0);
-        // SAFETY: what lies past the part is masked out.
-        let x = unsafe { _mm512_mask_loadu_ps(most, mask, part.as_ptr()) };
-        most = _mm512_max_ps(x, most);
-    }
-    let most = _mm512_mul_ps(_mm512_set1_ps(_mm512_reduce_max_ps(most)), scale);
+pub fn exponentials(scores: &[f32], out: &mut [u16]) -> f32 {
+    let most = most(scores);
     let mut sum = _mm512_setzero_ps();
-    for part in scores.chunks_mut(16) {
-        let mask = columns(part.len(), 0);
-        // SAFETY: what lies past the part is masked out.
-        unsafe {
-            let x = _mm512_fmsub_ps(_mm512_maskz_loadu_ps(mask, part.as_ptr()), scale, most);
-            let x = exp(x);
-            sum = _mm512_mask_add_ps(sum, mask, sum, x);
-            _mm512_mask_storeu_ps(part.as_mut_ptr(), mask, x);
-        }
-    }
-    let share = _mm512_set1_ps(_mm512_reduce_add_ps(sum).recip());
     for (part, out) in scores.chunks(16).zip(out.chunks_mut(16)) {
         let mask = columns(part.len().min(out.len()), 0);
         // SAFETY: what lies past the parts is masked out.
         unsafe {
-            let value = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, part.as_ptr()), share);
-            store_narrow(out.as_mut_ptr(), mask, value);
+            let x = exp_short(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, part.as_ptr()), most));
+            sum = _mm512_mask_add_ps(sum, mask, sum, x);
+            store_narrow(out.as_mut_ptr(), mask, x);
         }
     }
+    _mm512_reduce_add_ps(sum)
 }
 
 /// # Safety
