@@ -113,12 +113,12 @@ def prompts(language: str, downloads: Path) -> list[Clip]:
     return [(read(file), text) for _, file, text in sorted(chosen)]
 
 
-def russian_reading(downloads: Path) -> list[Clip]:
+def russian_reading(downloads: Path, most: int | None = 60) -> list[Clip]:
     """Sentences read by one Russian speaker, with stress marks taken from the text."""
     voice = debian("festvox-ru", downloads) / "usr/share/festival/voices/russian/msu_ru_nsh_clunits"
     lines = (voice / "etc/txt.done.data").read_text(encoding="utf-8").splitlines()
     found = (re.match(r'\( *(\S+) +"(.*)" *\)', line) for line in lines)
-    return [(read(voice / "wav" / f"{m[1]}.wav"), m[2].replace("+", "")) for m in found if m][:60]
+    return [(read(voice / "wav" / f"{m[1]}.wav"), m[2].replace("+", "")) for m in found if m][:most]
 
 
 def joined(clips: list[Clip], seconds: float) -> Clip:
