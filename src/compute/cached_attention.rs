@@ -293,6 +293,7 @@ impl<E: Element, const R: usize> SimdOp for Scores<'_, E, R> {
         // Queries hide it, too.
         let pairs = if R == 1 { PAIRS } else { 1 };
         let scale = (self.queries[0].len() as f32).powf(-0.5);
+        let mut outs = self.out;
         for start in (0..self.times).step_by(pairs * pair) {
             let (block, column) = (start / TIME_STEP, start % TIME_STEP);
             let keys = &self.keys[block * self.width * TIME_STEP..];
@@ -308,12 +309,12 @@ impl<E: Element, const R: usize> SimdOp for Scores<'_, E, R> {
                     }
                 }
             }
-            for r in 0..R {
-                let out = &mut self.out[r][start..start + pairs * pair];
-                for (place, out) in out.chunks_exact_mut(pair).enumerate() {
+            for (sums, out) in sums.iter().zip(&mut outs) {
+                let out = &mut out[start..start + pairs * pair];
+                for (sums, out) in sums.iter().zip(out.chunks_exact_mut(pair)) {
                     let (low, high) = out.split_at_mut(ops.len());
-                    ops.store(sums[r][place][0], low);
-                    ops.store(sums[r][place][1], high);
+                    ops.store(sums[0], low);
+                    ops.store(sums[1], high);
                 }
             }
         }
@@ -336,8 +337,9 @@ impl<E: Element, const R: usize> SimdOp for Mix<'_, E, R> {
         let ops = isa.f32();
         let pair = 2 * ops.len();
         let times = self.weights[0].len();
+        let mut outs = self.out;
         let mut mixed = [0.0; HEAD_STEP];
-        for first in (0..self.out[0].len()).step_by(pair) {
+        for first in (0..outs[0].len()).step_by(pair) {
             // Even and odd times are summed apart to hide the latency of a multiply-add.
             let mut sums = [[[ops.zero(); 2]; 2]; R];
             for time in 0..times {
@@ -349,12 +351,11 @@ impl<E: Element, const R: usize> SimdOp for Mix<'_, E, R> {
                     sums[1] = ops.mul_add(value[1], weight, sums[1]);
                 }
             }
-            for r in 0..R {
-                let [even, odd] = sums[r];
+            for ([even, odd], out) in sums.into_iter().zip(&mut outs) {
                 ops.store(ops.add(even[0], odd[0]), &mut mixed[..ops.len()]);
                 ops.store(ops.add(even[1], odd[1]), &mut mixed[ops.len()..pair]);
-                let last = self.out[r].len().min(first + pair);
-                self.out[r][first..last].copy_from_slice(&mixed[..last - first]);
+                let last = out.len().min(first + pair);
+                out[first..last].copy_from_slice(&mixed[..last - first]);
             }
         }
     }

@@ -106,6 +106,7 @@ impl<R: SegmentRecognizer> Recognise<R> {
                 segment: utterance.segment,
                 words: text.words.iter().map(word).collect(),
                 text: text.text,
+                romanized: None,
                 language: text.language,
                 average_logprob: text.average_logprob,
                 temperature: text.temperature,

@@ -280,6 +280,7 @@ mod tests {
         let kind = EventKind::Final {
             segment,
             text: format!("text {segment}"),
+            romanized: None,
             language: "en".into(),
             words: Vec::new(),
             average_logprob: 0.0,
