@@ -69,9 +69,6 @@ pub enum EventKind {
         segment: u64,
         /// The text; empty where nothing was understood.
         text: String,
-        /// The text in Latin letters, where that was asked for.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        romanized: Option<String>,
         /// Language code; empty where nothing was understood.
         language: String,
         /// The words with their times.
@@ -151,9 +148,6 @@ pub struct StreamStart {
     /// The model that found the language of each segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifier: Option<String>,
-    /// Whether finals are in Latin letters, too.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub romanize: bool,
     /// Probability from which a frame is speech.
     pub vad_threshold: f32,
     /// Seconds of silence that end a segment.

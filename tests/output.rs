@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use awaaz::asr::{Segment, Transcript, Word};
-use awaaz::output::{Format, Layout, Letters, Style};
+use awaaz::output::{Format, Layout, Style};
 use awaaz::time::{SampleIndex, Span};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -50,12 +50,7 @@ fn transcript(segments: Vec<Segment>) -> Transcript {
 }
 
 fn style() -> Style {
-    Style {
-        file: "calls/first call.wav".into(),
-        channel: "1".into(),
-        layout: Layout::default(),
-        letters: Letters::AsWritten,
-    }
+    Style { file: "calls/first call.wav".into(), channel: "1".into(), layout: Layout::default() }
 }
 
 /// Markup, arrows, tabs and line ends in the text; one segment without word times; one beyond an hour.
@@ -230,21 +225,5 @@ proptest! {
             .map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].as_str().unwrap().to_owned())
             .collect();
         prop_assert_eq!(said, texts);
-    }
-}
-
-#[test]
-fn texts_are_in_latin_letters_where_that_is_asked_for() {
-    let transcript = indic();
-    let latin = Style { letters: Letters::Latin, ..style() };
-    for name in Format::names() {
-        let format: Format = name.parse().unwrap();
-        let (written, as_spoken) = (format.render(&transcript, &latin), format.render(&transcript, &style()));
-        let is_indic = |text: &str| text.chars().any(|c| ('\u{900}'..='\u{d7f}').contains(&c));
-        assert!(is_indic(&as_spoken), "{name}");
-        match format {
-            Format::Json | Format::JsonLines => assert!(written.contains("\"romanized\":\""), "{name}"),
-            _ => assert!(!is_indic(&written), "{name}: {written}"),
-        }
     }
 }

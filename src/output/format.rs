@@ -8,8 +8,7 @@ use super::cues::Layout;
 use super::json::{JsonLines, VerboseJson};
 use super::subtitles::Subtitles;
 use super::text::{Text, Tsv};
-use crate::asr::romanize::romanize;
-use crate::asr::{Segment, Transcript, Word};
+use crate::asr::{Segment, Transcript};
 use crate::{Error, Result};
 
 /// A form of transcript.
@@ -66,17 +65,9 @@ impl Format {
 
     /// A writer of one transcript.
     pub fn writer(self, style: &Style) -> Box<dyn Writer> {
-        let writer = self.writer_as_spoken(style);
-        match (style.letters, self) {
-            (Letters::AsWritten, _) | (_, Self::Json | Self::JsonLines) => writer,
-            (Letters::Latin, _) => Box::new(InLatin(writer)),
-        }
-    }
-
-    fn writer_as_spoken(self, style: &Style) -> Box<dyn Writer> {
         match self {
             Self::Text => Box::new(Text),
-            Self::Json => Box::new(VerboseJson::new(style)),
+            Self::Json => Box::new(VerboseJson),
             Self::JsonLines => Box::new(JsonLines::new(style)),
             Self::Srt => Box::new(Subtitles::srt(style.layout)),
             Self::Vtt => Box::new(Subtitles::vtt(style.layout)),
@@ -124,42 +115,6 @@ pub struct Style {
     pub channel: String,
     /// How subtitles are cut.
     pub layout: Layout,
-    /// What letters the text is in.
-    pub letters: Letters,
-}
-
-/// The letters of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Letters {
-    /// Those of its language.
-    #[default]
-    AsWritten,
-    /// Latin ones, as uroman has them. JSON has the text in both.
-    Latin,
-}
-
-/// Writes what another writer does, in Latin letters.
-struct InLatin(Box<dyn Writer>);
-
-impl Writer for InLatin {
-    fn begin(&mut self, out: &mut String) {
-        self.0.begin(out);
-    }
-
-    fn segment(&mut self, segment: &Segment, out: &mut String) {
-        self.0.segment(&in_latin(segment), out);
-    }
-
-    fn end(&mut self, transcript: &Transcript, out: &mut String) {
-        let segments = transcript.segments.iter().map(in_latin).collect();
-        self.0.end(&Transcript { segments, ..transcript.clone() }, out);
-    }
-}
-
-fn in_latin(segment: &Segment) -> Segment {
-    let latin = |text: &str| romanize(text, &segment.language);
-    let words = segment.words.iter().map(|word| Word { text: latin(&word.text), ..word.clone() });
-    Segment { text: latin(&segment.text), words: words.collect(), ..segment.clone() }
 }
 
 /// Writes one transcript in one format, piece by piece, so that it can be shown while it grows.

@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use super::clock::seconds;
-use super::{Letters, Style, Writer};
+use super::{Style, Writer};
 use crate::asr::languages::english_name;
-use crate::asr::romanize::romanize;
 use crate::asr::{Segment, Task, Transcript, Word};
 use crate::time::SampleIndex;
 
@@ -15,15 +14,7 @@ const SAMPLES_PER_FRAME: u64 = 160;
 /// One object of the shape that OpenAI's API returns for `response_format=verbose_json`.
 ///
 /// Segments have, beside the API's fields, the `words` that openai-whisper writes where word times are known.
-pub(super) struct VerboseJson {
-    letters: Letters,
-}
-
-impl VerboseJson {
-    pub(super) fn new(style: &Style) -> Self {
-        Self { letters: style.letters }
-    }
-}
+pub(super) struct VerboseJson;
 
 impl Writer for VerboseJson {
     fn segment(&mut self, _segment: &Segment, _out: &mut String) {}
@@ -33,7 +24,7 @@ impl Writer for VerboseJson {
             .segments
             .iter()
             .enumerate()
-            .map(|(id, segment)| SegmentJson::new(id, segment, self.letters))
+            .map(|(id, segment)| SegmentJson::new(id, segment))
             .collect();
         let words: Vec<_> =
             transcript.segments.iter().flat_map(|segment| &segment.words).map(PlainWord::new).collect();
@@ -43,11 +34,6 @@ impl Writer for VerboseJson {
                 language: english_name(&transcript.language),
                 duration: seconds(SampleIndex::from_seconds(transcript.duration)),
                 text: transcript.text(),
-                romanized: (self.letters == Letters::Latin).then(|| {
-                    let parts: Vec<&str> =
-                        segments.iter().filter_map(|segment| segment.romanized.as_deref()).collect();
-                    parts.join(" ")
-                }),
                 segments,
                 words,
             },
@@ -59,13 +45,12 @@ impl Writer for VerboseJson {
 /// A segment a line, with the name of its file and the code of its language.
 pub(super) struct JsonLines {
     file: String,
-    letters: Letters,
     next_id: usize,
 }
 
 impl JsonLines {
     pub(super) fn new(style: &Style) -> Self {
-        Self { file: style.file.clone(), letters: style.letters, next_id: 0 }
+        Self { file: style.file.clone(), next_id: 0 }
     }
 }
 
@@ -74,7 +59,7 @@ impl Writer for JsonLines {
         let line = LineJson {
             file: &self.file,
             language: &segment.language,
-            segment: SegmentJson::new(self.next_id, segment, self.letters),
+            segment: SegmentJson::new(self.next_id, segment),
         };
         push_line(&line, out);
         self.next_id += 1;
@@ -93,8 +78,6 @@ struct TranscriptJson<'a> {
     language: &'a str,
     duration: f64,
     text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    romanized: Option<String>,
     segments: Vec<SegmentJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     words: Vec<PlainWord<'a>>,
@@ -116,8 +99,6 @@ struct SegmentJson<'a> {
     start: f64,
     end: f64,
     text: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    romanized: Option<String>,
     tokens: &'a [u32],
     temperature: f32,
     avg_logprob: f32,
@@ -128,14 +109,13 @@ struct SegmentJson<'a> {
 }
 
 impl<'a> SegmentJson<'a> {
-    fn new(id: usize, segment: &'a Segment, letters: Letters) -> Self {
+    fn new(id: usize, segment: &'a Segment) -> Self {
         Self {
             id,
             seek: segment.span.start.0 / SAMPLES_PER_FRAME,
             start: seconds(segment.span.start),
             end: seconds(segment.span.end),
             text: &segment.text,
-            romanized: (letters == Letters::Latin).then(|| romanize(&segment.text, &segment.language)),
             tokens: &segment.tokens,
             temperature: segment.temperature,
             avg_logprob: segment.average_logprob,

@@ -32,7 +32,7 @@ pub mod view;
 
 pub use cues::Layout;
 pub use folder::{Existing, OutputFolder, write_whole};
-pub use format::{Format, Letters, Style, Writer};
+pub use format::{Format, Style, Writer};
 pub use naming::{Origin, output_names};
 pub(crate) use progress::pace;
 pub use progress::{Detail, Progress};

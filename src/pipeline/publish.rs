@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::link::{Item, NotSent, Sender};
-use crate::asr::romanize::romanize;
 use crate::event::{Compute, Draft, Event, EventKind, Totals, VERSION};
 
 impl Item for Draft {}
@@ -21,29 +20,19 @@ pub struct Publisher {
     stream: String,
     numbers: BTreeMap<&'static str, u64>,
     totals: Totals,
-    romanize: bool,
     sinks: Vec<Sender<Arc<Event>>>,
 }
 
 impl Publisher {
     /// A publisher for `stream` to `sinks`.
     pub fn new(stream: impl Into<String>, sinks: Vec<Sender<Arc<Event>>>) -> Self {
-        let totals = Totals::default();
-        Self { stream: stream.into(), numbers: BTreeMap::new(), totals, romanize: false, sinks }
-    }
-
-    /// The same, with finals in Latin letters, too.
-    pub fn romanizing(self) -> Self {
-        Self { romanize: true, ..self }
+        Self { stream: stream.into(), numbers: BTreeMap::new(), totals: Totals::default(), sinks }
     }
 
     /// Publishes `draft`.
     pub fn publish(&mut self, draft: Draft) {
         self.totals.count(&draft);
-        let Draft { span, mut kind, compute } = draft;
-        if let (true, EventKind::Final { text, language, romanized, .. }) = (self.romanize, &mut kind) {
-            *romanized = Some(romanize(text, language));
-        }
+        let Draft { span, kind, compute } = draft;
         let number = self.numbers.entry(kind.type_name()).or_default();
         let event = Arc::new(Event {
             v: VERSION,

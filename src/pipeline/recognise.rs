@@ -106,7 +106,6 @@ impl<R: SegmentRecognizer> Recognise<R> {
                 segment: utterance.segment,
                 words: text.words.iter().map(word).collect(),
                 text: text.text,
-                romanized: None,
                 language: text.language,
                 average_logprob: text.average_logprob,
                 temperature: text.temperature,

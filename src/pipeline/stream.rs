@@ -112,8 +112,7 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
 
         let mut outlets = Crew::default();
         let sinks = start_sinks(&mut outlets, sinks, &options, &instruments, &backlog, &mut links)?;
-        let publisher = Publisher::new(options.name.clone(), sinks);
-        let mut publisher = if options.start.romanize { publisher.romanizing() } else { publisher };
+        let mut publisher = Publisher::new(options.name.clone(), sinks);
         let start = StreamStart { sample_rate: SampleRate::PIPELINE.0, ..options.start.clone() };
         publisher.publish(Draft::new(Span::default(), EventKind::StreamStart(Box::new(start))));
 

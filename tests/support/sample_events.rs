@@ -31,7 +31,6 @@ fn text(id: &str, segment: u64, t0: f64, t1: f64, text: &str, language: &str) ->
     let kind = EventKind::Final {
         segment,
         text: text.into(),
-        romanized: None,
         language: language.into(),
         words: words(text, t0),
         average_logprob: -0.25,

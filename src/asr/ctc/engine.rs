@@ -10,7 +10,7 @@ use super::{LogProbabilities, Units, Vocabulary};
 use crate::asr::identify::LanguageIdentifier;
 use crate::compute::Threads;
 use crate::models::backend::Backend;
-use crate::models::wav2vec2::{Standardise, Wav2Vec2ForCtc, adapter_file, with_adapter};
+use crate::models::wav2vec2::{Standardise, Wav2Vec2ForCtc};
 use crate::weights::{Checkpoint, ModelFiles};
 use crate::{Error, Result};
 
@@ -31,16 +31,6 @@ struct TokenizerConfig {
     tokenizer_class: Option<String>,
     #[serde(default)]
     target_lang: Option<String>,
-}
-
-/// The weights for the language called `name`: with its adapter, but for `own`, the language that they are for as they are,
-/// where it has none.
-fn for_language(network: Checkpoint, folder: &Path, name: &str, own: Option<&str>) -> Result<Checkpoint> {
-    match adapter_file(folder, name) {
-        Ok(adapter) => with_adapter(network, Checkpoint::open(&adapter)?),
-        Err(_) if own == Some(name) => Ok(network),
-        Err(error) => Err(error),
-    }
 }
 
 impl CtcEngine {
@@ -76,12 +66,6 @@ impl CtcEngine {
             Backend::Onnx(model) => CtcNetwork::of_export(*model, config, &vocabulary)?,
             Backend::Native(precision) => {
                 let checkpoint = Checkpoint::open(&files.weights)?;
-                let checkpoint = match vocabulary.language() {
-                    Some(name) => {
-                        for_language(checkpoint, &files.folder, name, tokenizer.target_lang.as_deref())?
-                    }
-                    None => checkpoint,
-                };
                 let network = threads.run(|| Wav2Vec2ForCtc::load(&checkpoint, config, precision))?;
                 CtcNetwork::Native(Box::new(network))
             }

@@ -94,21 +94,6 @@ impl LanguageModel {
         self.words.contains_key(word)
     }
 
-    /// The same, which also knows words by what `spelling` makes of them, where no other word is spelled so.
-    pub fn spelling(mut self, spelling: impl Fn(&str) -> String) -> Self {
-        // Not `<s>` and its like, which no one says.
-        let said = self.words.iter().filter(|(word, _)| !word.starts_with('<'));
-        let mut words: Vec<(String, u32)> = said.map(|(word, &id)| (spelling(word), id)).collect();
-        // Of several, that which stands first in the file.
-        words.sort_unstable_by_key(|(_, id)| *id);
-        for (word, id) in words {
-            if !word.is_empty() {
-                self.words.entry(word).or_insert(id);
-            }
-        }
-        self
-    }
-
     /// Natural logarithm of the probability of `word` after `history`, and the history after it.
     pub fn score(&self, history: &History, word: &str) -> (f32, History) {
         let Some(word) = self.words.get(word).or_else(|| self.words.get("<unk>")).copied() else {

@@ -20,7 +20,6 @@ pub struct Vocabulary {
     blank: u32,
     delimiter: Option<u32>,
     units: Units,
-    language: Option<String>,
 }
 
 /// What tokens are.
@@ -52,7 +51,6 @@ impl Vocabulary {
     }
 
     fn parse(json: &str, blank: u32, language: Option<&str>) -> Result<Self, String> {
-        let mut chosen = None;
         let numbers =
             match serde_json::from_str(json).map_err(|_| "is no vocabulary of token to number".to_owned())? {
                 Json::One(numbers) => numbers,
@@ -61,9 +59,7 @@ impl Vocabulary {
                     let name = language.ok_or_else(|| format!("a language is needed; there are {known}"))?;
                     let key = languages.keys().find(|key| is_meant(key, name)).cloned();
                     let key = key.ok_or_else(|| format!("has no language {name}; there are {known}"))?;
-                    let numbers = languages.remove(&key).unwrap_or_default();
-                    chosen = Some(key);
-                    numbers
+                    languages.remove(&key).unwrap_or_default()
                 }
             };
         /// More than any alphabet or set of syllables has.
@@ -72,7 +68,7 @@ impl Vocabulary {
         if count == 0 || count > MOST || blank as usize >= count {
             return Err(format!("has {count} tokens, of which {blank} should be the blank"));
         }
-        Ok(Self { language: chosen, ..Self::from_numbers(numbers, count, blank) })
+        Ok(Self::from_numbers(numbers, count, blank))
     }
 
     fn from_numbers(numbers: BTreeMap<String, u32>, count: usize, blank: u32) -> Self {
@@ -86,7 +82,7 @@ impl Vocabulary {
                 token.clear();
             }
         }
-        Self { tokens, blank, delimiter, units: Units::Letters, language: None }
+        Self { tokens, blank, delimiter, units: Units::Letters }
     }
 
     /// One of `tokens`, of which number `blank` is the blank.
@@ -102,17 +98,6 @@ impl Vocabulary {
     /// The same with tokens that are `units`.
     pub fn of(self, units: Units) -> Self {
         Self { units, ..self }
-    }
-
-    /// The name of its language, where the file has a vocabulary for each of several (MMS).
-    pub fn language(&self) -> Option<&str> {
-        self.language.as_deref()
-    }
-
-    /// Whether its letters are capitals, so that words are to be spelled in them.
-    pub fn is_of_capitals(&self) -> bool {
-        let has = |kind: fn(char) -> bool| self.tokens.iter().any(|token| token.chars().any(kind));
-        has(char::is_uppercase) && !has(char::is_lowercase)
     }
 
     /// What its tokens are.

@@ -61,9 +61,6 @@ pub struct HearArgs {
     hotwords: String,
     #[command(flatten)]
     pub(super) ctc: CtcArgs,
-    /// Finals have their text in Latin letters, too; with -o text, in these alone.
-    #[arg(long, help_heading = "Output")]
-    romanize: bool,
     /// Probability from which a sound is taken for speech.
     #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = unit_interval, help_heading = "Segments")]
     vad_threshold: f32,
@@ -207,7 +204,6 @@ impl HearArgs {
             lm_weight: self.ctc.lm_weight,
             word_bonus: self.ctc.word_bonus,
             identifier: self.ctc.identify.clone(),
-            romanize: self.romanize,
             vad_threshold: self.vad_threshold,
             min_silence: self.min_silence.as_secs_f64(),
             max_segment: self.max_segment.as_secs_f64(),
@@ -231,7 +227,6 @@ impl HearArgs {
                 word_bonus: start.word_bonus,
                 identify: start.identifier.clone(),
             },
-            romanize: start.romanize,
             vad_threshold: start.vad_threshold,
             min_silence: duration(start.min_silence),
             max_segment: duration(start.max_segment),

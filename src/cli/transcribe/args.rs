@@ -12,7 +12,7 @@ use crate::cli::ctc_args::CtcArgs;
 use crate::cli::input_args::InputArgs;
 use crate::cli::model_args::{ModelArgs, Talk};
 use crate::cli::values::{count, language, unit_interval};
-use crate::output::{Format, Layout, Letters, Progress};
+use crate::output::{Format, Layout, Progress};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -21,7 +21,6 @@ Examples:
   awaaz transcribe recordings/ --out-dir out --format json,srt
                                                        a whole folder, its tree kept
   awaaz transcribe call.wav --language hi --channel 1  the second channel, in Hindi
-  awaaz transcribe call.wav --language hi --romanize    Hindi in Latin letters
   awaaz transcribe talk.wav --model facebook/wav2vec2-base-960h
                                                        a model that spells, from the Hugging Face hub
   ffmpeg -i film.avi -f s16le -ar 16000 -ac 1 - | awaaz transcribe - --raw s16le
@@ -101,9 +100,6 @@ pub struct TranscribeArgs {
     /// Find the time of each word.
     #[arg(long, help_heading = "Recognition")]
     word_times: bool,
-    /// Write the text in Latin letters, whatever its own; json and jsonl have both.
-    #[arg(long, help_heading = "Output")]
-    romanize: bool,
     /// Hear all of the audio in windows of 30 s, silence too, rather than what is found to be speech.
     #[arg(long, help_heading = "Recognition")]
     no_vad: bool,
@@ -189,10 +185,6 @@ impl TranscribeArgs {
             }
         }
         formats
-    }
-
-    pub(super) fn letters(&self) -> Letters {
-        if self.romanize { Letters::Latin } else { Letters::AsWritten }
     }
 
     pub(super) fn layout(&self) -> Layout {

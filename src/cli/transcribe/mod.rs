@@ -58,12 +58,7 @@ pub fn run(args: &TranscribeArgs, environment: Environment) -> Result<Exit> {
     let mut run = Run {
         sink: Sink::new(args, inputs.len())?,
         decode: args.decode_options()?,
-        style: Style {
-            file: String::new(),
-            channel: args.ctm_channel(),
-            layout: args.layout(),
-            letters: args.letters(),
-        },
+        style: Style { file: String::new(), channel: args.ctm_channel(), layout: args.layout() },
         settings: args.recognizer_settings(),
         recognizer: None,
         environment,

@@ -29,9 +29,7 @@ impl<W: Write + Send> EventSink for TextLines<W> {
 
     fn write(&mut self, event: &Event) -> Result<()> {
         let line = match &event.kind {
-            EventKind::Final { text, romanized, .. } if !text.is_empty() => {
-                romanized.as_ref().unwrap_or(text).clone()
-            }
+            EventKind::Final { text, .. } if !text.is_empty() => text.clone(),
             EventKind::Gap { .. } => format!("(sound is missing for {:.1} s)", event.t1 - event.t0),
             EventKind::Error { stage, message } => format!("({stage}: {message})"),
             _ => return Ok(()),

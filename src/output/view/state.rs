@@ -280,7 +280,6 @@ mod tests {
         let kind = EventKind::Final {
             segment,
             text: format!("text {segment}"),
-            romanized: None,
             language: "en".into(),
             words: Vec::new(),
             average_logprob: 0.0,
