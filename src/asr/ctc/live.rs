@@ -55,7 +55,7 @@ impl CtcLiveRecognizer {
         let frames =
             |time: Duration| (SampleIndex::from_seconds(time.as_secs_f64()).0 as usize).div_ceil(hop);
         Ok(Self {
-            search: Search::new(options)?,
+            search: Search::new(options, &engine.vocabulary, engine.language())?,
             options: StreamOptions {
                 left: frames(partial.left),
                 chunk: frames(partial.chunk).max(1),

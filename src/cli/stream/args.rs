@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::asr::ctc::PartialOptions;
+use crate::asr::romanize::Script;
 use crate::asr::{LanguageChoice, Options};
 use crate::cli::ctc_args::CtcArgs;
 use crate::cli::model_args::{ModelArgs, Talk};
@@ -92,6 +93,9 @@ pub struct HearArgs {
     /// What is written to stdout [default: view on a terminal when live, otherwise json].
     #[arg(long, short, value_enum, value_name = "FORM", help_heading = "Output")]
     pub(super) output: Option<StreamOutput>,
+    /// Give text in Latin letters too (नमस्ते as namaste), in the manner of uroman; what is shown as text is in them alone.
+    #[arg(long, help_heading = "Output")]
+    romanize: bool,
     /// Also append the events to this file.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) events: Option<PathBuf>,
@@ -204,6 +208,7 @@ impl HearArgs {
             lm_weight: self.ctc.lm_weight,
             word_bonus: self.ctc.word_bonus,
             identifier: self.ctc.identify.clone(),
+            script: if self.romanize { Script::Latin } else { Script::Own },
             vad_threshold: self.vad_threshold,
             min_silence: self.min_silence.as_secs_f64(),
             max_segment: self.max_segment.as_secs_f64(),
@@ -237,6 +242,7 @@ impl HearArgs {
             backlog: Duration::from_secs(120),
             deadline: Duration::from_secs(30),
             output: Some(StreamOutput::None),
+            romanize: !start.script.is_own(),
             events: None,
             #[cfg(feature = "webhook")]
             webhook: None,
