@@ -93,7 +93,7 @@ mod tests {
             Case { hotwords: "", small: "ab", capitals: "AB" },
             Case { hotwords: "ac", small: "ac", capitals: "AC" },
             Case { hotwords: "“Ac”,", small: "ac", capitals: "AC" },
-            Case { hotwords: "B-AC!", small: "ac", capitals: "AC" },
+            Case { hotwords: "Ac-Cca!", small: "ac", capitals: "AC" },
         ];
         for Case { hotwords, small, capitals: large } in cases {
             let options = Options { hotwords: hotwords.into(), beam: 8, ..Options::default() };

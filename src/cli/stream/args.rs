@@ -12,7 +12,7 @@ use crate::asr::romanize::Script;
 use crate::asr::{LanguageChoice, Options};
 use crate::cli::ctc_args::CtcArgs;
 use crate::cli::model_args::{ModelArgs, Talk};
-use crate::cli::values::{count, language, seconds, unit_interval};
+use crate::cli::values::{count, language, seconds, seconds_or_none, unit_interval};
 use crate::compute::Precision;
 use crate::event::StreamStart;
 use crate::output::Progress;
@@ -75,13 +75,13 @@ pub struct HearArgs {
     #[arg(long, value_name = "SECONDS", default_value = "0.3", value_parser = seconds, help_heading = "Live")]
     step: Duration,
     /// With models that spell: sound before a chunk that partials hear, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds, help_heading = "Live")]
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds_or_none, help_heading = "Live")]
     left_context: Duration,
     /// With models that spell: sound that partials encode at once, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Live")]
     chunk: Duration,
     /// With models that spell: sound after a chunk that stable words wait for, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Live")]
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds_or_none, help_heading = "Live")]
     look_ahead: Duration,
     /// Speech that may wait for the recogniser, in seconds; a segment beyond it is an error event.
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds, help_heading = "Live")]
