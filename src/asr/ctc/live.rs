@@ -58,10 +58,8 @@ impl CtcEngine {
     /// # Errors
     /// Those of the network.
     pub fn listen_live(&self, sound: &[f32], options: PartialOptions) -> Result<LogProbabilities> {
-        let mut growing = Growing::new(0, &self.network, options.for_engine(self));
-        let rest = self.threads.run(|| growing.hear(&self.network, sound))?;
-        growing.settled.append(rest);
-        Ok(growing.settled)
+        let growing = Growing::new(0, &self.network, options.for_engine(self));
+        self.threads.run(|| growing.finish(&self.network, sound))
     }
 
     /// Sound from the begin of a chunk to the last of what must be heard before it settles.

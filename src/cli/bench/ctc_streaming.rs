@@ -71,10 +71,15 @@ pub struct CtcStreamingArgs {
     model: ModelArgs,
 }
 
+/// Longer than any file that is heard as one segment.
+const UNBOUNDED: Duration = Duration::from_secs(86_400);
+
 /// A file, and what is heard of it as a whole.
 struct Sound {
     samples: Vec<f32>,
     whole: LogProbabilities,
+    /// The same with mean and variance as they are known on the way.
+    running: LogProbabilities,
     text: String,
     reference: Option<String>,
 }
@@ -90,6 +95,9 @@ struct Row {
     latency: Option<f64>,
     /// Share of frames whose best token is that of the whole file.
     agreement: f64,
+    /// Share of frames whose best token is that of the whole file heard with mean and variance as they are known on the way:
+    /// what is left is the doing of the bounded context alone.
+    agreement_running: f64,
     /// Character errors against the text of the whole file, over its characters.
     unlike_whole: f64,
     /// Character errors against the references.
@@ -148,11 +156,13 @@ fn hear_whole(args: &CtcStreamingArgs, engine: &CtcEngine) -> Result<(Vec<Sound>
         let start = Instant::now();
         let whole = engine.listen(&[&samples])?.remove(0);
         took += start.elapsed().as_secs_f64();
+        let (left, chunk, look_ahead) = (Duration::ZERO, UNBOUNDED, Duration::ZERO);
+        let running = engine.listen_live(&samples, PartialOptions { left, chunk, look_ahead })?;
         length += SampleIndex(samples.len() as u64).seconds();
         let text = greedy(&whole, engine.vocabulary()).text;
         let name = input.path.file_stem().unwrap_or_default().to_string_lossy();
         let reference = references.as_ref().and_then(|texts| texts.get(name.as_ref()).cloned());
-        sounds.push(Sound { samples, whole, text, reference });
+        sounds.push(Sound { samples, whole, running, text, reference });
     }
     Ok((sounds, took / length))
 }
@@ -169,17 +179,16 @@ fn compared(
     engine: &CtcEngine,
     hear: impl Fn(&Sound) -> Result<LogProbabilities>,
 ) -> Result<Row> {
-    let (mut equal, mut frames, mut took, mut length) = (0, 0, 0.0, 0.0);
+    let (mut agreement, mut running) = (Agreement::default(), Agreement::default());
+    let (mut took, mut length) = (0.0, 0.0);
     let (mut unlike_whole, mut errors) = (Edits::default(), Edits::default());
     for sound in sounds {
         let start = Instant::now();
         let heard = hear(sound)?;
         took += start.elapsed().as_secs_f64();
         length += SampleIndex(sound.samples.len() as u64).seconds();
-        let best = |heard: &LogProbabilities, frame| heard.best(frame).0;
-        frames += sound.whole.frames().max(heard.frames());
-        let both = 0..sound.whole.frames().min(heard.frames());
-        equal += both.filter(|&frame| best(&heard, frame) == best(&sound.whole, frame)).count();
+        agreement.add(&sound.whole, &heard);
+        running.add(&sound.running, &heard);
         let text = greedy(&heard, engine.vocabulary()).text;
         unlike_whole += char_errors(&sound.text, &text);
         if let Some(reference) = &sound.reference {
@@ -187,7 +196,8 @@ fn compared(
         }
     }
     Ok(Row {
-        agreement: f64::from(equal as u32) / f64::from(frames.max(1) as u32),
+        agreement: agreement.share(),
+        agreement_running: running.share(),
         unlike_whole: unlike_whole.rate(),
         error: sounds.iter().any(|sound| sound.reference.is_some()).then(|| errors.rate()),
         real_time_factor: took / length,
@@ -195,21 +205,41 @@ fn compared(
     })
 }
 
+/// In how many frames two have the same best token.
+#[derive(Default)]
+struct Agreement {
+    equal: usize,
+    frames: usize,
+}
+
+impl Agreement {
+    fn add(&mut self, a: &LogProbabilities, b: &LogProbabilities) {
+        self.frames += a.frames().max(b.frames());
+        let both = 0..a.frames().min(b.frames());
+        self.equal += both.filter(|&frame| a.best(frame).0 == b.best(frame).0).count();
+    }
+
+    fn share(&self) -> f64 {
+        self.equal as f64 / self.frames.max(1) as f64
+    }
+}
+
 fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| left, s | chunk, s | look-ahead, s | latency, s | frames equal, % | unlike the whole, % | error, % | \
-         real-time factor |\n|---|---|---|---|---|---|---|---|\n",
+        "| left, s | chunk, s | look-ahead, s | latency, s | frames equal, % | by context alone, % | unlike the whole, % | error, % | \
+         real-time factor |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     let given = |number: Option<f64>| number.map_or("whole".into(), |number| format!("{number}"));
     let percent = |share: f64| format!("{:.1}", share * 100.0);
     for row in rows {
         let latency = row.latency.map_or(String::new(), |latency| format!("{latency:.3}"));
         text += &format!(
-            "| {} | {} | {} | {latency} | {} | {} | {} | {:.3} |\n",
+            "| {} | {} | {} | {latency} | {} | {} | {} | {} | {:.3} |\n",
             given(row.left_context),
             given(row.chunk),
             given(row.look_ahead),
             percent(row.agreement),
+            percent(row.agreement_running),
             percent(row.unlike_whole),
             row.error.map_or(String::new(), percent),
             row.real_time_factor,
