@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::asr::romanize::Script;
 use crate::compute::Precision;
 use crate::time::Span;
 
@@ -60,6 +61,9 @@ pub enum EventKind {
         stable: String,
         /// The rest of the newest hypothesis, which may change.
         unstable: String,
+        /// Both in Latin letters, where that was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        romanized: Option<String>,
         /// Language code.
         language: String,
     },
@@ -69,6 +73,9 @@ pub enum EventKind {
         segment: u64,
         /// The text; empty where nothing was understood.
         text: String,
+        /// The text in Latin letters, where that was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        romanized: Option<String>,
         /// Language code; empty where nothing was understood.
         language: String,
         /// The words with their times.
@@ -148,6 +155,9 @@ pub struct StreamStart {
     /// The model that found the language of each segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifier: Option<String>,
+    /// Letters of the text.
+    #[serde(default, skip_serializing_if = "Script::is_own")]
+    pub script: Script,
     /// Probability from which a frame is speech.
     pub vad_threshold: f32,
     /// Seconds of silence that end a segment.
@@ -164,6 +174,9 @@ pub struct StreamStart {
 pub struct EventWord {
     /// The word, with its punctuation.
     pub text: String,
+    /// The word in Latin letters, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub romanized: Option<String>,
     /// Seconds of the stream's clock.
     pub t0: f64,
     /// Seconds of the stream's clock.

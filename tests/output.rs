@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use awaaz::asr::romanize::Script;
 use awaaz::asr::{Segment, Transcript, Word};
 use awaaz::output::{Format, Layout, Style};
 use awaaz::time::{SampleIndex, Span};
@@ -50,7 +51,12 @@ fn transcript(segments: Vec<Segment>) -> Transcript {
 }
 
 fn style() -> Style {
-    Style { file: "calls/first call.wav".into(), channel: "1".into(), layout: Layout::default() }
+    Style {
+        file: "calls/first call.wav".into(),
+        channel: "1".into(),
+        layout: Layout::default(),
+        script: Script::Own,
+    }
 }
 
 /// Markup, arrows, tabs and line ends in the text; one segment without word times; one beyond an hour.
@@ -112,6 +118,30 @@ fn english_is_written_as_stored() {
 #[test]
 fn right_to_left_and_indic_text_is_written_as_stored() {
     compare_with_stored("indic", &indic());
+}
+
+#[test]
+fn latin_letters_take_the_place_of_others_in_text_and_stand_beside_them_in_json() {
+    let hindi = transcript(vec![with_words(segment(0.0, 2.0, "hi", "नमस्ते दुनिया।"))]);
+    let latin = Style { script: Script::Latin, ..style() };
+    for format in [Format::Text, Format::Srt, Format::Vtt, Format::Tsv] {
+        let (own, written) = (format.render(&hindi, &style()), format.render(&hindi, &latin));
+        assert_eq!(written, own.replace("नमस्ते दुनिया।", "namaste duniyaa."), "{format}");
+    }
+    let ctm = Format::Ctm.render(&hindi, &latin);
+    assert_eq!(ctm, "first_call 1 0.000 1.000 namaste 0.8750\nfirst_call 1 1.000 1.000 duniyaa. 0.8750\n");
+
+    let value: Value = serde_json::from_str(&Format::Json.render(&hindi, &latin)).unwrap();
+    let segment = &value["segments"][0];
+    for text in [&value, segment] {
+        assert_eq!((&text["text"], &text["romanized"]), (&"नमस्ते दुनिया।".into(), &"namaste duniyaa.".into()));
+    }
+    let word = |word: &Value| (word["word"].clone(), word["romanized"].clone());
+    assert_eq!(word(&segment["words"][0]), (" नमस्ते".into(), " namaste".into()));
+    assert_eq!(word(&value["words"][1]), ("दुनिया।".into(), "duniyaa.".into()));
+    let line: Value = serde_json::from_str(&Format::JsonLines.render(&hindi, &latin)).unwrap();
+    assert_eq!(line["romanized"], "namaste duniyaa.");
+    assert!(!Format::Json.render(&hindi, &style()).contains("romanized"));
 }
 
 #[test]

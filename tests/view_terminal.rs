@@ -190,6 +190,7 @@ fn partial(words: usize) -> Event {
         segment: 3,
         stable: stable.concat().trim_end().into(),
         unstable: unstable.concat().trim_end().into(),
+        romanized: None,
         language: "ta".into(),
     };
     let id = format!("partial-{words}");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::Result;
+use crate::asr::ctc::missing_adapter;
 use crate::asr::identify::{LanguageIdentifier, load_identifier};
 use crate::asr::{LanguageChoice, Model};
 use crate::cli::ctc_args::CtcArgs;
@@ -18,7 +19,7 @@ use crate::compute::{Precision, Threads};
 use crate::models::backend::Backend;
 use crate::models::encoder::{Encoder, load_encoder};
 use crate::models::speaker::{SpeakerEncoder, is_speaker_encoder, load_speaker_encoder};
-use crate::weights::{ModelFiles, Network, PullOptions, resolve};
+use crate::weights::{ModelFiles, Network, PullOptions, resolve, resolve_adapter};
 
 /// Arguments that name a recogniser's model.
 #[derive(Debug, Clone, Args)]
@@ -107,7 +108,12 @@ impl ModelArgs {
         talk: Talk,
         stop: &Stop,
     ) -> Result<Model> {
-        let (files, backend) = self.open(precision, talk, stop)?;
+        let (mut files, backend) = self.open(precision, talk, stop)?;
+        if let LanguageChoice::Fixed(language) = language
+            && let Some(adapter) = missing_adapter(&files, &backend, language)?
+        {
+            files.adapter = resolve_adapter(&self.model, &adapter, &self.pull_options(talk, stop)?)?;
+        }
         let identifier = ctc.load_identifier(self, talk, stop)?;
         Model::load(&files, Threads::new(self.threads())?, backend, language, identifier)
     }

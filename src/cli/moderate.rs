@@ -22,6 +22,8 @@ Examples:
   awaaz moderate call.mp3                            events on stdout, a JSON object a line
   awaaz moderate calls/ --events calls.jsonl -o none into a file
   awaaz moderate call.wav --realtime -o text         at the pace it was spoken, as lines of text
+  awaaz moderate call.wav --language ta --romanize -o text
+                                                     Tamil in Latin letters
   awaaz moderate call.wav --webhook https://example.org/events
   ffmpeg -i film.avi -f s16le -ar 16000 -ac 1 - | awaaz moderate - --raw s16le
 

@@ -33,6 +33,14 @@ pub fn count<const MIN: usize, const MAX: usize>(text: &str) -> Result<usize, St
     }
 }
 
+/// As [`seconds`], or 0.
+pub fn seconds_or_none(text: &str) -> Result<std::time::Duration, String> {
+    if text.trim().trim_end_matches('s').parse() == Ok(0.0) {
+        return Ok(std::time::Duration::ZERO);
+    }
+    seconds(text)
+}
+
 /// A number of seconds, from a thousandth of one to a day.
 pub fn seconds(text: &str) -> Result<std::time::Duration, String> {
     match text.trim().trim_end_matches('s').parse::<f64>() {

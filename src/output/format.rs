@@ -6,8 +6,10 @@ use std::str::FromStr;
 use super::ctm::Ctm;
 use super::cues::Layout;
 use super::json::{JsonLines, VerboseJson};
+use super::latin::InLatin;
 use super::subtitles::Subtitles;
 use super::text::{Text, Tsv};
+use crate::asr::romanize::Script;
 use crate::asr::{Segment, Transcript};
 use crate::{Error, Result};
 
@@ -63,11 +65,24 @@ impl Format {
         matches!(self, Self::Text | Self::JsonLines | Self::Ctm)
     }
 
+    /// Whether it has a place for the text in Latin letters beside the text.
+    fn has_both_scripts(self) -> bool {
+        matches!(self, Self::Json | Self::JsonLines)
+    }
+
     /// A writer of one transcript.
     pub fn writer(self, style: &Style) -> Box<dyn Writer> {
+        let writer = self.plain_writer(style);
+        match style.script {
+            Script::Latin if !self.has_both_scripts() => Box::new(InLatin(writer)),
+            _ => writer,
+        }
+    }
+
+    fn plain_writer(self, style: &Style) -> Box<dyn Writer> {
         match self {
             Self::Text => Box::new(Text),
-            Self::Json => Box::new(VerboseJson),
+            Self::Json => Box::new(VerboseJson::new(style)),
             Self::JsonLines => Box::new(JsonLines::new(style)),
             Self::Srt => Box::new(Subtitles::srt(style.layout)),
             Self::Vtt => Box::new(Subtitles::vtt(style.layout)),
@@ -115,6 +130,8 @@ pub struct Style {
     pub channel: String,
     /// How subtitles are cut.
     pub layout: Layout,
+    /// The letters of the text; JSON has those of the language in any case.
+    pub script: Script,
 }
 
 /// Writes one transcript in one format, piece by piece, so that it can be shown while it grows.

@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::clock::seconds;
+use super::latin::transcript_in_latin;
 use super::{Style, Writer};
 use crate::asr::languages::english_name;
+use crate::asr::romanize::{Script, romanize};
 use crate::asr::{Segment, Task, Transcript, Word};
 use crate::time::SampleIndex;
 
@@ -14,7 +16,15 @@ const SAMPLES_PER_FRAME: u64 = 160;
 /// One object of the shape that OpenAI's API returns for `response_format=verbose_json`.
 ///
 /// Segments have, beside the API's fields, the `words` that openai-whisper writes where word times are known.
-pub(super) struct VerboseJson;
+pub(super) struct VerboseJson {
+    script: Script,
+}
+
+impl VerboseJson {
+    pub(super) fn new(style: &Style) -> Self {
+        Self { script: style.script }
+    }
+}
 
 impl Writer for VerboseJson {
     fn segment(&mut self, _segment: &Segment, _out: &mut String) {}
@@ -24,16 +34,21 @@ impl Writer for VerboseJson {
             .segments
             .iter()
             .enumerate()
-            .map(|(id, segment)| SegmentJson::new(id, segment))
+            .map(|(id, segment)| SegmentJson::new(id, segment, self.script))
             .collect();
-        let words: Vec<_> =
-            transcript.segments.iter().flat_map(|segment| &segment.words).map(PlainWord::new).collect();
+        let words_of = |segment| words(segment, self.script);
+        let words: Vec<_> = transcript.segments.iter().flat_map(words_of).map(|word| word.plain()).collect();
+        let romanized = match self.script {
+            Script::Own => None,
+            Script::Latin => Some(transcript_in_latin(transcript).text()),
+        };
         push_line(
             &TranscriptJson {
                 task: transcript.task,
                 language: english_name(&transcript.language),
                 duration: seconds(SampleIndex::from_seconds(transcript.duration)),
                 text: transcript.text(),
+                romanized,
                 segments,
                 words,
             },
@@ -45,12 +60,13 @@ impl Writer for VerboseJson {
 /// A segment a line, with the name of its file and the code of its language.
 pub(super) struct JsonLines {
     file: String,
+    script: Script,
     next_id: usize,
 }
 
 impl JsonLines {
     pub(super) fn new(style: &Style) -> Self {
-        Self { file: style.file.clone(), next_id: 0 }
+        Self { file: style.file.clone(), script: style.script, next_id: 0 }
     }
 }
 
@@ -59,7 +75,7 @@ impl Writer for JsonLines {
         let line = LineJson {
             file: &self.file,
             language: &segment.language,
-            segment: SegmentJson::new(self.next_id, segment),
+            segment: SegmentJson::new(self.next_id, segment, self.script),
         };
         push_line(&line, out);
         self.next_id += 1;
@@ -78,6 +94,8 @@ struct TranscriptJson<'a> {
     language: &'a str,
     duration: f64,
     text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    romanized: Option<String>,
     segments: Vec<SegmentJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     words: Vec<PlainWord<'a>>,
@@ -99,6 +117,8 @@ struct SegmentJson<'a> {
     start: f64,
     end: f64,
     text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    romanized: Option<String>,
     tokens: &'a [u32],
     temperature: f32,
     avg_logprob: f32,
@@ -109,49 +129,67 @@ struct SegmentJson<'a> {
 }
 
 impl<'a> SegmentJson<'a> {
-    fn new(id: usize, segment: &'a Segment) -> Self {
+    fn new(id: usize, segment: &'a Segment, script: Script) -> Self {
         Self {
             id,
             seek: segment.span.start.0 / SAMPLES_PER_FRAME,
             start: seconds(segment.span.start),
             end: seconds(segment.span.end),
             text: &segment.text,
+            romanized: romanized(&segment.text, segment, script),
             tokens: &segment.tokens,
             temperature: segment.temperature,
             avg_logprob: segment.average_logprob,
             compression_ratio: segment.compression_ratio,
             no_speech_prob: segment.no_speech_probability,
-            words: segment.words.iter().map(ScoredWord::new).collect(),
+            words: words(segment, script).collect(),
         }
     }
+}
+
+/// `text` of `segment` in Latin letters, where they are wanted.
+fn romanized(text: &str, segment: &Segment, script: Script) -> Option<String> {
+    (script == Script::Latin).then(|| romanize(text, &segment.language))
+}
+
+fn words(segment: &Segment, script: Script) -> impl Iterator<Item = ScoredWord<'_>> {
+    segment.words.iter().map(move |word| ScoredWord::new(word, romanized(&word.text, segment, script)))
 }
 
 /// A word as the API returns it: without the space before it.
 #[derive(Serialize)]
 struct PlainWord<'a> {
     word: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    romanized: Option<String>,
     start: f64,
     end: f64,
-}
-
-impl<'a> PlainWord<'a> {
-    fn new(word: &'a Word) -> Self {
-        Self { word: word.text.trim(), start: seconds(word.span.start), end: seconds(word.span.end) }
-    }
 }
 
 /// A word as openai-whisper writes it: with the space before it, and its probability.
 #[derive(Serialize)]
 struct ScoredWord<'a> {
     word: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    romanized: Option<String>,
     start: f64,
     end: f64,
     probability: f32,
 }
 
 impl<'a> ScoredWord<'a> {
-    fn new(word: &'a Word) -> Self {
-        let PlainWord { start, end, .. } = PlainWord::new(word);
-        Self { word: &word.text, start, end, probability: word.probability }
+    fn new(word: &'a Word, romanized: Option<String>) -> Self {
+        Self {
+            word: &word.text,
+            romanized,
+            start: seconds(word.span.start),
+            end: seconds(word.span.end),
+            probability: word.probability,
+        }
+    }
+
+    fn plain(self) -> PlainWord<'a> {
+        let romanized = self.romanized.map(|latin| latin.trim().to_owned());
+        PlainWord { word: self.word.trim(), romanized, start: self.start, end: self.end }
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `format` | [`Format`] and [`Writer`]: a transcript as text, piece by piece or whole |
 //! | `text`, `json`, `subtitles`, `ctm` | the formats |
+//! | `latin` | any of them in Latin letters |
 //! | `cues` | subtitles' cues and lines, cut where a reader would |
 //! | `clock` | times as they are written |
 //! | `naming` | a name for each input's outputs, none twice |
@@ -23,6 +24,7 @@ pub mod events;
 mod folder;
 mod format;
 mod json;
+mod latin;
 mod naming;
 mod progress;
 mod subtitles;

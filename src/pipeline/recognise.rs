@@ -9,7 +9,9 @@ use super::link::Counters;
 use super::word_delay::WordDelays;
 use super::work::{Utterance, Work};
 use crate::Result;
+use crate::asr::languages::has_spaces;
 use crate::asr::live::{FinalText, Pace, PartialText, SegmentRecognizer};
+use crate::asr::romanize::{Script, romanize};
 use crate::event::{Compute, Draft, EndReason, EventKind, EventWord, ShedState, ShedWork};
 use crate::time::{SampleIndex, Span};
 
@@ -24,6 +26,7 @@ pub struct Recognise<R> {
     /// The segment that was recognised last, and how far.
     heard: Option<(u64, SampleIndex)>,
     delays: WordDelays,
+    script: Script,
 }
 
 impl<R: SegmentRecognizer> Recognise<R> {
@@ -38,7 +41,18 @@ impl<R: SegmentRecognizer> Recognise<R> {
             step,
             heard: None,
             delays: WordDelays::default(),
+            script: Script::Own,
         }
+    }
+
+    /// The same with text in these letters.
+    pub fn writing(self, script: Script) -> Self {
+        Self { script, ..self }
+    }
+
+    /// `text` in Latin letters, where they are wanted.
+    fn romanized(&self, text: &str, language: &str) -> Option<String> {
+        (self.script == Script::Latin).then(|| romanize(text, language))
     }
 
     fn partial(&mut self, utterance: &Utterance, output: &mut Vec<Draft>) -> Result<()> {
@@ -82,9 +96,11 @@ impl<R: SegmentRecognizer> Recognise<R> {
     ) {
         let Some(PartialText { stable, unstable, language }) = text else { return };
         self.delays.show(Instant::now(), &format!("{stable} {unstable}"));
+        let between = if has_spaces(&language) { " " } else { "" };
+        let romanized = self.romanized(format!("{stable}{between}{unstable}").trim(), &language);
         output.push(Draft {
             span: utterance.speech.span,
-            kind: EventKind::Partial { segment: utterance.segment, stable, unstable, language },
+            kind: EventKind::Partial { segment: utterance.segment, stable, unstable, romanized, language },
             compute: measured(utterance, took),
         });
     }
@@ -96,6 +112,7 @@ impl<R: SegmentRecognizer> Recognise<R> {
         self.measure_path(utterance, reason, &text);
         let word = |word: &crate::asr::Word| EventWord {
             text: word.text.trim().to_owned(),
+            romanized: self.romanized(word.text.trim(), &text.language),
             t0: word.span.start.seconds(),
             t1: word.span.end.seconds(),
             probability: word.probability,
@@ -105,6 +122,7 @@ impl<R: SegmentRecognizer> Recognise<R> {
             kind: EventKind::Final {
                 segment: utterance.segment,
                 words: text.words.iter().map(word).collect(),
+                romanized: self.romanized(&text.text, &text.language),
                 text: text.text,
                 language: text.language,
                 average_logprob: text.average_logprob,

@@ -128,7 +128,8 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
 
         let hear = Hear::new(options.live.clone(), Arc::clone(&instruments))?;
         let step = options.live.step.unwrap_or_default();
-        let recognise = Recognise::new(recognizer, step, Arc::clone(&instruments), backlog);
+        let recognise =
+            Recognise::new(recognizer, step, Arc::clone(&instruments), backlog).writing(options.start.script);
         let meters = [Meter::of(&hear), Meter::of(&recognise)];
         let source_end = Arc::new(Mutex::new(SourceEnd::default()));
 

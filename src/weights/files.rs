@@ -29,6 +29,8 @@ pub struct ModelFiles {
     pub tokenizer: Option<PathBuf>,
     /// `vocabulary.json` (a list of tokens) or `vocabulary.txt` (one a line), in CTranslate2 folders.
     pub vocabulary: Option<PathBuf>,
+    /// The adapter for the language that is to be heard, where it was pulled by itself.
+    pub adapter: Option<PathBuf>,
 }
 
 /// Whose conventions a model's files follow.
@@ -74,6 +76,7 @@ impl ModelFiles {
             folder,
             weights,
             kind,
+            adapter: None,
         })
     }
 
@@ -90,6 +93,7 @@ impl ModelFiles {
             generation_config: None,
             tokenizer: None,
             vocabulary: None,
+            adapter: None,
         })
     }
 
@@ -106,21 +110,26 @@ impl ModelFiles {
     /// # Errors
     /// As [`at`](Self::at).
     pub(super) fn of(entry: &Entry, folder: &Path) -> Result<Self> {
-        if entry.task != Task::Library {
-            return Ok(Self { name: entry.name.clone(), ..Self::at(folder)? });
-        }
+        let kind = match entry.task {
+            Task::Library => ModelKind::Library,
+            Task::Adapter => ModelKind::HuggingFace,
+            Task::Transcribe | Task::Speaker => {
+                return Ok(Self { name: entry.name.clone(), ..Self::at(folder)? });
+            }
+        };
         let mut paths = entry.sources.iter().flat_map(Source::file_names).map(|name| folder.join(name));
-        let library = paths.find(|path| path.is_file());
-        let library = library.ok_or_else(|| Error::model(&entry.name, "its folder has no library"))?;
+        let only = paths.find(|path| path.is_file());
+        let only = only.ok_or_else(|| Error::model(&entry.name, "its folder has not the file"))?;
         Ok(Self {
             name: entry.name.clone(),
             folder: folder.to_path_buf(),
-            weights: library,
-            kind: ModelKind::Library,
+            weights: only,
+            kind,
             config: None,
             generation_config: None,
             tokenizer: None,
             vocabulary: None,
+            adapter: None,
         })
     }
 }

@@ -36,6 +36,6 @@ pub use checkpoint::Checkpoint;
 pub use digest::Sha256;
 pub use files::{ModelFiles, ModelKind};
 pub use onnx_files::OnnxFiles;
-pub use pull::{Network, PullEvent, PullOptions, find, is_pulled, pull, resolve, verify};
+pub use pull::{Network, PullEvent, PullOptions, find, is_pulled, pull, resolve, resolve_adapter, verify};
 pub use registry::{Entry, HubFile, HubSource, PackageSource, PackagedFile, Registry, Source, Task};
 pub use tensor::{Values, Weight};

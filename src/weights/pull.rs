@@ -164,9 +164,28 @@ pub fn resolve(name_or_path: &str, options: &PullOptions) -> Result<ModelFiles> 
     if entry.task == Task::Library {
         return Err(Error::model(&entry.name, "it is a library that runs models, not a model"));
     }
-    match find(&entry, options) {
+    found_or_pulled(&entry, options)
+}
+
+/// The file of the adapter for `language` of the model `name` of the hub, pulled where it is not on this machine yet. None
+/// where the model is a path, so that nobody but the user could have the adapter.
+///
+/// # Errors
+/// [`Error::Pull`] if it could not be fetched.
+pub fn resolve_adapter(name: &str, language: &str, options: &PullOptions) -> Result<Option<PathBuf>> {
+    let registered = Registry::builtin().find(name);
+    if registered.is_err() && Path::new(name).exists() {
+        return Ok(None);
+    }
+    let model = registered.ok().cloned().or_else(|| Entry::of_repository(name));
+    let Some(entry) = model.and_then(|model| model.adapter(language)) else { return Ok(None) };
+    found_or_pulled(&entry, options).map(|files| Some(files.weights))
+}
+
+fn found_or_pulled(entry: &Entry, options: &PullOptions) -> Result<ModelFiles> {
+    match find(entry, options) {
         Some(files) => Ok(files),
-        None => pull(&entry, options),
+        None => pull(entry, options),
     }
 }
 
@@ -221,6 +240,9 @@ pub fn pull(entry: &Entry, options: &PullOptions) -> Result<ModelFiles> {
 /// Tries the sources in order. Needs the lock.
 fn fetch(entry: &Entry, place: &Place, options: &PullOptions) -> Result<()> {
     let failed = |reason: String| Error::Pull { model: entry.name.clone(), reason };
+    if options.network == Network::Forbidden && entry.task == Task::Adapter {
+        return Err(failed("not on this machine, and offline; use it once online, or name a folder".into()));
+    }
     if options.network == Network::Forbidden {
         return Err(failed(format!(
             "not on this machine, and offline; run `awaaz models pull {}` online, or name a folder",

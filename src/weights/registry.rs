@@ -48,6 +48,8 @@ pub enum Task {
     Transcribe,
     /// Sound to a vector that tells who speaks.
     Speaker,
+    /// Making a network one for a language: a file that is of use beside the network alone.
+    Adapter,
     /// Running models of users' own: it is no model, but a shared library, of use where the feature `ort` is built in.
     Library,
 }
@@ -207,6 +209,31 @@ impl Entry {
             task: Task::Transcribe,
             licence: "unknown".into(),
             sources: vec![Source::Hub(hub)],
+        })
+    }
+
+    /// The adapter for `language` of a model of the hub: `adapter.<language>.safetensors`, or else `.bin`. It is kept by
+    /// itself, so that the folder of the model stays what it was when it was pulled. None where the model is not of the
+    /// hub, or where `language` is no name of one.
+    pub fn adapter(&self, language: &str) -> Option<Self> {
+        let hub = self.sources.iter().find_map(|source| match source {
+            Source::Hub(hub) => Some(hub),
+            Source::Package(_) => None,
+        })?;
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if language.is_empty() || !language.chars().all(is_letter) {
+            return None;
+        }
+        let source = |ending: &str| {
+            let name = format!("adapter.{language}.{ending}");
+            Source::Hub(HubSource { files: vec![HubFile { name, size: None, sha256: None }], ..hub.clone() })
+        };
+        Some(Self {
+            name: format!("{}.adapter.{language}", self.name),
+            aliases: Vec::new(),
+            task: Task::Adapter,
+            licence: self.licence.clone(),
+            sources: vec![source("safetensors"), source("bin")],
         })
     }
 

@@ -17,20 +17,21 @@ fn event(id: &str, t0: f64, t1: f64, kind: EventKind) -> Event {
 fn words(text: &str, t0: f64) -> Vec<EventWord> {
     let word = |(number, word): (usize, &str)| {
         let t0 = t0 + 0.5 * number as f64;
-        EventWord { text: word.into(), t0, t1: t0 + 0.375, probability: 0.875 }
+        EventWord { text: word.into(), romanized: None, t0, t1: t0 + 0.375, probability: 0.875 }
     };
     text.split_whitespace().enumerate().map(word).collect()
 }
 
 fn partial(id: &str, segment: u64, t0: f64, t1: f64, stable: &str, unstable: &str, language: &str) -> Event {
     let (stable, unstable, language) = (stable.into(), unstable.into(), language.into());
-    event(id, t0, t1, EventKind::Partial { segment, stable, unstable, language })
+    event(id, t0, t1, EventKind::Partial { segment, stable, unstable, romanized: None, language })
 }
 
 fn text(id: &str, segment: u64, t0: f64, t1: f64, text: &str, language: &str) -> Event {
     let kind = EventKind::Final {
         segment,
         text: text.into(),
+        romanized: None,
         language: language.into(),
         words: words(text, t0),
         average_logprob: -0.25,

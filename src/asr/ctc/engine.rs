@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::adapter::Wanted;
 use super::network::CtcNetwork;
 use super::{LogProbabilities, Units, Vocabulary};
 use crate::asr::identify::LanguageIdentifier;
 use crate::compute::Threads;
 use crate::models::backend::Backend;
 use crate::models::wav2vec2::{Standardise, Wav2Vec2ForCtc};
-use crate::weights::{Checkpoint, ModelFiles};
+use crate::weights::ModelFiles;
 use crate::{Error, Result};
 
 /// A model that spells what it hears.
@@ -26,19 +27,27 @@ pub struct CtcEngine {
 
 /// What is of use in `tokenizer_config.json`.
 #[derive(Deserialize, Default)]
-struct TokenizerConfig {
+pub(super) struct TokenizerConfig {
     #[serde(default)]
     tokenizer_class: Option<String>,
+    /// The language that the network's own weights are for, where it has adapters for others.
     #[serde(default)]
-    target_lang: Option<String>,
+    pub target_lang: Option<String>,
+}
+
+impl TokenizerConfig {
+    /// That of the model in `folder`; one that says nothing where there is none.
+    pub fn beside(folder: &Path) -> Result<Self> {
+        Ok(side_file(&folder.join("tokenizer_config.json"))?.unwrap_or_default())
+    }
 }
 
 impl CtcEngine {
     /// Loads a model's files, to be computed by `backend`. `language` is the code of the language that is spoken: networks
-    /// with a vocabulary for each need it, of others it says what their text is marked as.
+    /// with a vocabulary or an adapter for each need it, of others it says what their text is marked as.
     ///
     /// # Errors
-    /// One that names the file that is missing or wrong.
+    /// One that names the file that is missing or wrong; or, with some of those that there are, the language.
     pub fn load(
         files: &ModelFiles,
         threads: Threads,
@@ -53,8 +62,7 @@ impl CtcEngine {
         };
         let backend = backend.into();
         let config = backend.config(files.config.as_deref().ok_or_else(|| missing("config.json"))?)?;
-        let tokenizer: TokenizerConfig =
-            side_file(&files.folder.join("tokenizer_config.json"))?.unwrap_or_default();
+        let tokenizer = TokenizerConfig::beside(&files.folder)?;
         let vocab_json = files.folder.join("vocab.json");
         if !vocab_json.is_file() {
             return Err(missing("vocab.json"));
@@ -65,7 +73,10 @@ impl CtcEngine {
         let network = match backend {
             Backend::Onnx(model) => CtcNetwork::of_export(*model, config, &vocabulary)?,
             Backend::Native(precision) => {
-                let checkpoint = Checkpoint::open(&files.weights)?;
+                let own = tokenizer.target_lang.as_deref();
+                let wanted =
+                    Wanted { files, config: &config, vocabulary: &vocabulary, language: target, own };
+                let checkpoint = wanted.checkpoint()?;
                 let network = threads.run(|| Wav2Vec2ForCtc::load(&checkpoint, config, precision))?;
                 CtcNetwork::Native(Box::new(network))
             }

@@ -1,5 +1,7 @@
 //! A sound that grows on its way through a network.
 
+use candle_core::Tensor;
+
 use super::LogProbabilities;
 use super::network::{CtcNetwork, values};
 use crate::Result;
@@ -51,9 +53,21 @@ impl Growing {
             Some(ahead) => Some(ahead),
             None => stream.rest(&network.encoder)?,
         };
-        let rest = rest.filter(|states| states.dims()[0] > 0);
-        let logits = rest.map_or(Ok(Vec::new()), |states| values(&network.logits_of(&states)?))?;
-        Ok(LogProbabilities::new(logits, tokens))
+        known_of(network, rest)
+    }
+
+    /// Hears the last of `samples`, all of the segment; returns all of its frames.
+    pub fn finish(mut self, network: &CtcNetwork, samples: &[f32]) -> Result<LogProbabilities> {
+        self.hear(network, samples)?;
+        let rest = match (network, &mut self.stream) {
+            (CtcNetwork::Native(network), Some(stream)) => {
+                known_of(network, stream.flush(&network.encoder)?)?
+            }
+            // What completes a chunk tells of no more than the look-ahead; asked again, it tells all.
+            _ => self.hear(network, samples)?,
+        };
+        self.settled.append(rest);
+        Ok(self.settled)
     }
 
     /// An export hears each chunk with what is around it as a sound of its own.
@@ -83,4 +97,11 @@ impl Growing {
         let mut logits = export.run(&ready[first * hop..])?.values;
         Ok(logits.split_off((self.settled.frames() - first) * export.width()))
     }
+}
+
+/// What the network makes of states, `[frames, hidden_size]`, where there are any.
+fn known_of(network: &Wav2Vec2ForCtc, states: Option<Tensor>) -> Result<LogProbabilities> {
+    let states = states.filter(|states| states.dims()[0] > 0);
+    let logits = states.map_or(Ok(Vec::new()), |states| values(&network.logits_of(&states)?))?;
+    Ok(LogProbabilities::new(logits, network.tokens()))
 }

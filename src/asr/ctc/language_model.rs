@@ -28,13 +28,23 @@ impl LanguageModel {
     /// # Errors
     /// One that names the file and the line that is wrong.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_spelled(path, str::to_owned)
+    }
+
+    /// As [`read`](Self::read), with the words spelled as `spell` has them, so that they are found. Of words that become
+    /// one, the more probable counts; what `spell` does not make one word of stays as it is.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_spelled(path: &Path, spell: impl Fn(&str) -> String) -> Result<Self> {
         let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-        Self::parse(std::io::BufReader::new(file))
+        Self::parse(std::io::BufReader::new(file), spell)
             .map_err(|reason| Error::model(path.display().to_string(), format!("is no ARPA file: {reason}")))
     }
 
-    fn parse(reader: impl BufRead) -> Result<Self, String> {
+    fn parse(reader: impl BufRead, spell: impl Fn(&str) -> String) -> Result<Self, String> {
         let mut model = Self { words: HashMap::new(), ngrams: HashMap::new(), order: 0 };
+        let mut numbers = HashMap::new();
         let (mut begun, mut ended) = (false, false);
         for (number, line) in reader.lines().enumerate() {
             let wrong = |what: &str| format!("line {}: {what}", number + 1);
@@ -56,7 +66,7 @@ impl LanguageModel {
                         .ok_or_else(|| wrong("no order"))?;
                 }
                 _ if model.order == 0 => return Err(wrong("an n-gram before its order")),
-                _ => model.add(line).map_err(wrong)?,
+                _ => model.add(line, &mut numbers, &spell).map_err(wrong)?,
             }
         }
         match ended && !model.ngrams.is_empty() {
@@ -65,23 +75,40 @@ impl LanguageModel {
         }
     }
 
-    fn add(&mut self, line: &str) -> Result<(), &'static str> {
+    /// Adds the n-gram of a line. `numbers` has the words of the file that were met before.
+    fn add(
+        &mut self,
+        line: &str,
+        numbers: &mut HashMap<String, u32>,
+        spell: impl Fn(&str) -> String,
+    ) -> Result<(), &'static str> {
         let number = |field: &str| field.parse::<f32>().ok().filter(|x| !x.is_nan()).ok_or("not a number");
         let mut fields = line.split_whitespace();
         let probability = number(fields.next().ok_or("no probability")?)?;
         let mut ngram = Vec::with_capacity(self.order);
         for word in fields.by_ref().take(self.order) {
-            let next = self.words.len() as u32;
-            let known = self.words.get(word).copied();
-            ngram.push(known.unwrap_or_else(|| *self.words.entry(word.to_owned()).or_insert(next)));
+            let known = numbers.get(word).copied();
+            ngram.push(known.unwrap_or_else(|| {
+                let number = self.number(spelled(word, &spell));
+                *numbers.entry(word.to_owned()).or_insert(number)
+            }));
         }
         if ngram.len() < self.order {
             return Err("too few words");
         }
         let back_off = fields.next().map_or(Ok(0.0), number)?;
         let natural = |power: f32| power * std::f32::consts::LN_10;
-        self.ngrams.insert(ngram.into(), (natural(probability), natural(back_off)));
+        let new = (natural(probability), natural(back_off));
+        let known = self.ngrams.entry(ngram.into()).or_insert(new);
+        if new.0 > known.0 {
+            *known = new;
+        }
         Ok(())
+    }
+
+    fn number(&mut self, word: String) -> u32 {
+        let next = self.words.len() as u32;
+        *self.words.entry(word).or_insert(next)
     }
 
     /// The history at the beginning of a sentence.
@@ -119,6 +146,16 @@ impl LanguageModel {
     }
 }
 
+/// A word of a file as it is looked up.
+fn spelled(word: &str, spell: impl Fn(&str) -> String) -> String {
+    if ["<s>", "</s>", "<unk>"].contains(&word) {
+        return word.to_owned();
+    }
+    let found = spell(word);
+    let is_one = !found.is_empty() && !found.contains(' ');
+    if is_one { found } else { word.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,7 +164,7 @@ mod tests {
                            -0.4\ta\t-0.3\n-0.6\tb\t-0.2\n\n\\2-grams:\n-0.1\t<s> a\n-0.2\ta b\n\n\\end\\\n";
 
     fn model() -> LanguageModel {
-        LanguageModel::parse(BIGRAMS.as_bytes()).unwrap()
+        LanguageModel::parse(BIGRAMS.as_bytes(), str::to_owned).unwrap()
     }
 
     fn powers(words: &str) -> Vec<f32> {
@@ -154,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn words_are_found_as_they_are_spelled() {
+        let arpa = "\\data\\\n\\1-grams:\n-99\t<s>\n-1\tKafé,\n-0.5\tkafé\n-2\t--\n-3\twell-known\n\\end\\";
+        let spell = |word: &str| super::super::normalise(word, "").to_uppercase();
+        let model = LanguageModel::parse(arpa.as_bytes(), spell).unwrap();
+        let known = ["<s>", "KAFÉ", "--", "well-known"];
+        assert!(known.iter().all(|word| model.knows(word)) && !model.knows("kafé"));
+        assert_eq!(model.score(&History::default(), "KAFÉ").0, -0.5 * std::f32::consts::LN_10);
+    }
+
+    #[test]
     fn damage_is_named_by_its_line() {
         for (text, reason) in [
             ("", "no \\data\\"),
@@ -163,7 +210,7 @@ mod tests {
             ("\\data\\\n\\99-grams:\n", "line 2"),
             ("\\data\\\n\\1-grams:\n-1\ta\n", "\\end\\"),
         ] {
-            let error = LanguageModel::parse(text.as_bytes()).unwrap_err();
+            let error = LanguageModel::parse(text.as_bytes(), str::to_owned).unwrap_err();
             assert!(error.contains(reason), "{text:?}: {error}");
         }
     }

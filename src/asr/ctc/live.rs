@@ -7,7 +7,7 @@ use super::engine::CtcEngine;
 use super::growing::Growing;
 use super::search::Search;
 use super::transcribed::segment;
-use super::{Spelled, greedy};
+use super::{LogProbabilities, Spelled, greedy};
 use crate::Result;
 use crate::asr::live::{FinalText, PartialText, SegmentRecognizer};
 use crate::asr::options::Options;
@@ -36,6 +36,41 @@ impl Default for PartialOptions {
     }
 }
 
+impl PartialOptions {
+    /// The same in frames of `engine`.
+    fn for_engine(self, engine: &CtcEngine) -> StreamOptions {
+        let hop = engine.hop();
+        let frames =
+            |time: Duration| (SampleIndex::from_seconds(time.as_secs_f64()).0 as usize).div_ceil(hop);
+        StreamOptions {
+            left: frames(self.left),
+            chunk: frames(self.chunk).max(1),
+            look_ahead: frames(self.look_ahead),
+            standardise: engine.standardise,
+        }
+    }
+}
+
+impl CtcEngine {
+    /// As [`listen`](Self::listen) of one sound, but heard as the sound of a segment that grows: what settles chunk by
+    /// chunk, and then what is left.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn listen_live(&self, sound: &[f32], options: PartialOptions) -> Result<LogProbabilities> {
+        let growing = Growing::new(0, &self.network, options.for_engine(self));
+        self.threads.run(|| growing.finish(&self.network, sound))
+    }
+
+    /// Sound from the begin of a chunk to the last of what must be heard before it settles.
+    pub fn algorithmic_latency(&self, options: PartialOptions) -> Duration {
+        let StreamOptions { chunk, look_ahead, .. } = options.for_engine(self);
+        let config = self.network.config();
+        let samples = (chunk + look_ahead - 1) * config.hop() + config.field();
+        Duration::from_secs_f64(SampleIndex(samples as u64).seconds())
+    }
+}
+
 /// Recognises the segments of one stream, in their order.
 pub struct CtcLiveRecognizer {
     engine: Arc<CtcEngine>,
@@ -51,17 +86,9 @@ impl CtcLiveRecognizer {
     /// # Errors
     /// Those of [`Search::new`].
     pub fn new(engine: Arc<CtcEngine>, options: &Options, partial: PartialOptions) -> Result<Self> {
-        let hop = engine.hop();
-        let frames =
-            |time: Duration| (SampleIndex::from_seconds(time.as_secs_f64()).0 as usize).div_ceil(hop);
         Ok(Self {
-            search: Search::new(options)?,
-            options: StreamOptions {
-                left: frames(partial.left),
-                chunk: frames(partial.chunk).max(1),
-                look_ahead: frames(partial.look_ahead),
-                standardise: engine.standardise,
-            },
+            search: Search::new(options, &engine.vocabulary, engine.language())?,
+            options: partial.for_engine(&engine),
             engine,
             growing: None,
             prepared: None,

@@ -4,6 +4,7 @@
 //! [`greedy`] takes the best token of each frame; [`BeamSearch`] the most probable text, with a [`LanguageModel`] and
 //! hot-words where there are any. Both give words and characters with their frames and probabilities.
 
+mod adapter;
 mod align;
 mod beam;
 mod engine;
@@ -20,6 +21,7 @@ mod spelling;
 mod transcribed;
 mod vocabulary;
 
+pub use adapter::missing_adapter;
 pub use align::align;
 pub use beam::{BeamOptions, BeamSearch, Weights};
 pub use engine::CtcEngine;

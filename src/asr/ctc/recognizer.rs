@@ -30,7 +30,7 @@ impl CtcRecognizer {
     /// # Errors
     /// [`Error::Setting`] for what a CTC model cannot do; those of reading a language model.
     pub fn new(engine: Arc<CtcEngine>, options: Options) -> Result<Self> {
-        let search = Search::new(&options)?;
+        let search = Search::new(&options, &engine.vocabulary, engine.language())?;
         Ok(Self { engine, options, search })
     }
 

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::normalise;
 use crate::asr::languages::codes_of_three;
+use crate::models::wav2vec2::some_of;
 use crate::{Error, Result};
 
 /// What stands for the end of a word in every published vocabulary.
@@ -20,6 +22,7 @@ pub struct Vocabulary {
     blank: u32,
     delimiter: Option<u32>,
     units: Units,
+    language: Option<String>,
 }
 
 /// What tokens are.
@@ -51,15 +54,15 @@ impl Vocabulary {
     }
 
     fn parse(json: &str, blank: u32, language: Option<&str>) -> Result<Self, String> {
-        let numbers =
+        let (numbers, language) =
             match serde_json::from_str(json).map_err(|_| "is no vocabulary of token to number".to_owned())? {
-                Json::One(numbers) => numbers,
+                Json::One(numbers) => (numbers, None),
                 Json::ByLanguage(mut languages) => {
-                    let known = languages.keys().cloned().collect::<Vec<_>>().join(", ");
+                    let known = some_of(languages.keys().map(String::as_str), language.unwrap_or_default());
                     let name = language.ok_or_else(|| format!("a language is needed; there are {known}"))?;
-                    let key = languages.keys().find(|key| is_meant(key, name)).cloned();
+                    let key = meant(languages.keys().map(String::as_str), name).map(str::to_owned);
                     let key = key.ok_or_else(|| format!("has no language {name}; there are {known}"))?;
-                    languages.remove(&key).unwrap_or_default()
+                    (languages.remove(&key).unwrap_or_default(), Some(key))
                 }
             };
         /// More than any alphabet or set of syllables has.
@@ -68,7 +71,7 @@ impl Vocabulary {
         if count == 0 || count > MOST || blank as usize >= count {
             return Err(format!("has {count} tokens, of which {blank} should be the blank"));
         }
-        Ok(Self::from_numbers(numbers, count, blank))
+        Ok(Self { language, ..Self::from_numbers(numbers, count, blank) })
     }
 
     fn from_numbers(numbers: BTreeMap<String, u32>, count: usize, blank: u32) -> Self {
@@ -82,7 +85,7 @@ impl Vocabulary {
                 token.clear();
             }
         }
-        Self { tokens, blank, delimiter, units: Units::Letters }
+        Self { tokens, blank, delimiter, units: Units::Letters, language: None }
     }
 
     /// One of `tokens`, of which number `blank` is the blank.
@@ -103,6 +106,11 @@ impl Vocabulary {
     /// What its tokens are.
     pub fn units(&self) -> Units {
         self.units
+    }
+
+    /// The name that the file has for its language, of a vocabulary for several.
+    pub fn language(&self) -> Option<&str> {
+        self.language.as_deref()
     }
 
     /// Number of tokens.
@@ -133,6 +141,17 @@ impl Vocabulary {
         }
     }
 
+    /// The words of `text`, which is in `language`, as they are spelled with these tokens: as [`normalise`] has them, in
+    /// capitals where there are no small letters. Where there are both, and of phones, they stay as they are.
+    pub fn spelled(&self, text: &str, language: &str) -> String {
+        let has = |is_such: fn(char) -> bool| self.tokens.iter().any(|token| token.chars().any(is_such));
+        match (self.units, has(char::is_uppercase), has(char::is_lowercase)) {
+            (Units::Phones, ..) | (_, true, true) => text.split_whitespace().collect::<Vec<_>>().join(" "),
+            (_, true, false) => normalise(text, language).to_uppercase(),
+            (_, false, _) => normalise(text, language),
+        }
+    }
+
     /// Whether `token` is part of a text: it spells something or ends a word.
     pub fn is_text(&self, token: u32) -> bool {
         self.delimiter == Some(token) || !self.spelling(token).is_empty()
@@ -144,6 +163,14 @@ impl Vocabulary {
 pub fn is_meant(key: &str, language: &str) -> bool {
     let code = key.split('-').next().unwrap_or(key);
     key == language || code == language || codes_of_three(language).contains(&code)
+}
+
+/// Which of MMS's names is that of `language`: the very name, or else the first that [`is_meant`].
+pub fn meant<'a>(names: impl Iterator<Item = &'a str> + Clone, language: &str) -> Option<&'a str> {
+    names
+        .clone()
+        .find(|name| *name == language)
+        .or_else(|| names.clone().find(|name| is_meant(name, language)))
 }
 
 #[cfg(test)]
@@ -166,10 +193,26 @@ mod tests {
     fn one_of_several_languages_is_taken() {
         let json = r#"{"hin": {"<pad>": 0, "क": 1}, "eng": {"<pad>": 0, "a": 1}}"#;
         for language in ["hin", "hi"] {
-            assert_eq!(Vocabulary::parse(json, 0, Some(language)).unwrap().spelling(1), "क");
+            let vocabulary = Vocabulary::parse(json, 0, Some(language)).unwrap();
+            assert_eq!((vocabulary.spelling(1), vocabulary.language()), ("क", Some("hin")));
         }
         for (language, reason) in [(None, "eng, hin"), (Some("tam"), "no language tam")] {
             assert!(Vocabulary::parse(json, 0, language).unwrap_err().contains(reason));
+        }
+    }
+
+    #[test]
+    fn words_are_spelled_with_the_letters_that_there_are() {
+        let of = |tokens: &[&str]| Vocabulary::from_tokens(&[&["<pad>", "|"], tokens].concat(), 0);
+        let cases = [
+            (of(&["a", "i"]), "tr", "Işık; DİL", "ışık dil"),
+            (of(&["A", "B"]), "en", "don’t Stop.", "DON'T STOP"),
+            (of(&["A", "b"]), "de", " in  Köln", "in Köln"),
+            (of(&["ک", "ي"]), "ur", "كيا", "کیا"),
+            (of(&["tʃ", "iː"]).of(Units::Phones), "en", "tʃ iː", "tʃ iː"),
+        ];
+        for (vocabulary, language, text, expected) in cases {
+            assert_eq!(vocabulary.spelled(text, language), expected, "{text}");
         }
     }
 

@@ -19,8 +19,27 @@ mod latin;
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
+
+/// In which letters text is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Script {
+    /// Those of the language.
+    #[default]
+    Own,
+    /// Those of [`romanize`] too, or instead where there is place for one text alone.
+    Latin,
+}
+
+impl Script {
+    /// Whether text is given in the letters of its language alone.
+    pub fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+}
 
 /// `text` in Latin letters.
 ///

@@ -1,6 +1,7 @@
 //! `awaaz bench`: how well this machine keeps up, and what features are worth.
 
 mod abx;
+mod ctc_streaming;
 mod encoder;
 mod latency;
 
@@ -20,6 +21,7 @@ pub struct BenchArgs {
 enum What {
     Latency(Box<latency::LatencyArgs>),
     Encoder(encoder::EncoderArgs),
+    CtcStreaming(ctc_streaming::CtcStreamingArgs),
     Abx(abx::AbxArgs),
 }
 
@@ -31,6 +33,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
     match &args.what {
         What::Latency(args) => latency::run(args),
         What::Encoder(args) => encoder::run(args),
+        What::CtcStreaming(args) => ctc_streaming::run(args),
         What::Abx(args) => abx::run(args),
     }
 }

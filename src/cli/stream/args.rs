@@ -8,10 +8,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::asr::ctc::PartialOptions;
+use crate::asr::romanize::Script;
 use crate::asr::{LanguageChoice, Options};
 use crate::cli::ctc_args::CtcArgs;
 use crate::cli::model_args::{ModelArgs, Talk};
-use crate::cli::values::{count, language, seconds, unit_interval};
+use crate::cli::values::{count, language, seconds, seconds_or_none, unit_interval};
 use crate::compute::Precision;
 use crate::event::StreamStart;
 use crate::output::Progress;
@@ -74,13 +75,13 @@ pub struct HearArgs {
     #[arg(long, value_name = "SECONDS", default_value = "0.3", value_parser = seconds, help_heading = "Live")]
     step: Duration,
     /// With models that spell: sound before a chunk that partials hear, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds, help_heading = "Live")]
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds_or_none, help_heading = "Live")]
     left_context: Duration,
     /// With models that spell: sound that partials encode at once, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Live")]
     chunk: Duration,
     /// With models that spell: sound after a chunk that stable words wait for, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Live")]
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds_or_none, help_heading = "Live")]
     look_ahead: Duration,
     /// Speech that may wait for the recogniser, in seconds; a segment beyond it is an error event.
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds, help_heading = "Live")]
@@ -92,6 +93,9 @@ pub struct HearArgs {
     /// What is written to stdout [default: view on a terminal when live, otherwise json].
     #[arg(long, short, value_enum, value_name = "FORM", help_heading = "Output")]
     pub(super) output: Option<StreamOutput>,
+    /// Give text in Latin letters too (नमस्ते as namaste), in the manner of uroman; what is shown as text is in them alone.
+    #[arg(long, help_heading = "Output")]
+    romanize: bool,
     /// Also append the events to this file.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) events: Option<PathBuf>,
@@ -204,6 +208,7 @@ impl HearArgs {
             lm_weight: self.ctc.lm_weight,
             word_bonus: self.ctc.word_bonus,
             identifier: self.ctc.identify.clone(),
+            script: if self.romanize { Script::Latin } else { Script::Own },
             vad_threshold: self.vad_threshold,
             min_silence: self.min_silence.as_secs_f64(),
             max_segment: self.max_segment.as_secs_f64(),
@@ -237,6 +242,7 @@ impl HearArgs {
             backlog: Duration::from_secs(120),
             deadline: Duration::from_secs(30),
             output: Some(StreamOutput::None),
+            romanize: !start.script.is_own(),
             events: None,
             #[cfg(feature = "webhook")]
             webhook: None,

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 
 use crate::Result;
+use crate::asr::romanize::Script;
 use crate::asr::{Chunking, LanguageChoice, Options, Task};
 use crate::audio::DecodeOptions;
 use crate::cli::ctc_args::CtcArgs;
@@ -23,6 +24,7 @@ Examples:
   awaaz transcribe call.wav --language hi --channel 1  the second channel, in Hindi
   awaaz transcribe talk.wav --model facebook/wav2vec2-base-960h
                                                        a model that spells, from the Hugging Face hub
+  awaaz transcribe call.wav --language hi --romanize   Hindi in Latin letters
   ffmpeg -i film.avi -f s16le -ar 16000 -ac 1 - | awaaz transcribe - --raw s16le
 
 Exit codes:
@@ -134,6 +136,9 @@ pub struct TranscribeArgs {
     /// Replace files that exist; without it their inputs are skipped.
     #[arg(long, requires = "out_dir", help_heading = "Output")]
     pub(super) force: bool,
+    /// Write text in Latin letters (नमस्ते as namaste), in the manner of uroman; json and jsonl have both.
+    #[arg(long, help_heading = "Output")]
+    romanize: bool,
     /// Columns of a subtitle line, where word times are known.
     #[arg(
         long,
@@ -189,6 +194,10 @@ impl TranscribeArgs {
 
     pub(super) fn layout(&self) -> Layout {
         Layout { line_width: self.max_line_width, lines: self.max_lines }
+    }
+
+    pub(super) fn script(&self) -> Script {
+        if self.romanize { Script::Latin } else { Script::Own }
     }
 
     /// The channel as CTM has it, which counts from one.

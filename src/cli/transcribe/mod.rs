@@ -58,7 +58,12 @@ pub fn run(args: &TranscribeArgs, environment: Environment) -> Result<Exit> {
     let mut run = Run {
         sink: Sink::new(args, inputs.len())?,
         decode: args.decode_options()?,
-        style: Style { file: String::new(), channel: args.ctm_channel(), layout: args.layout() },
+        style: Style {
+            file: String::new(),
+            channel: args.ctm_channel(),
+            layout: args.layout(),
+            script: args.script(),
+        },
         settings: args.recognizer_settings(),
         recognizer: None,
         environment,

@@ -15,27 +15,56 @@ const ENDINGS: [&str; 2] = [".safetensors", ".bin"];
 /// # Errors
 /// [`Error::Io`] where the folder cannot be read; [`Error::Model`] where it has no such adapter: which it has is said.
 pub fn adapter_file(folder: &Path, language: &str) -> Result<PathBuf> {
-    let entries = std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))?;
-    let names: BTreeSet<String> =
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let names = names_in(folder)?;
     // Of what is there, not of what is asked for: a language that is a path leads nowhere.
     let wanted = ENDINGS.map(|ending| format!("{BEGINNING}{language}{ending}"));
     if let Some(name) = wanted.iter().find_map(|name| names.get(name)) {
         return Ok(folder.join(name));
     }
-    let language_of = |name: &String| {
-        let middle = name.strip_prefix(BEGINNING)?;
-        ENDINGS.iter().find_map(|ending| middle.strip_suffix(ending)).map(str::to_owned)
-    };
-    let known: BTreeSet<String> = names.iter().filter_map(language_of).collect();
+    let known: BTreeSet<&str> = names.iter().filter_map(|name| language_of(name)).collect();
     let reason = match known.is_empty() {
         true => format!("has no adapters, so none for language {language}"),
         false => {
-            let known = known.into_iter().collect::<Vec<_>>().join(", ");
-            format!("has no adapter for language {language}; there are {known}")
+            format!("has no adapter for language {language}; there are {}", some_of(known, language))
         }
     };
     Err(Error::model(folder.display().to_string(), reason))
+}
+
+/// The languages that the folder of a network has adapters for, in order of their names.
+///
+/// # Errors
+/// [`Error::Io`] where the folder cannot be read.
+pub fn adapter_languages(folder: &Path) -> Result<BTreeSet<String>> {
+    Ok(names_in(folder)?.iter().filter_map(|name| language_of(name)).map(str::to_owned).collect())
+}
+
+fn names_in(folder: &Path) -> Result<BTreeSet<String>> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))?;
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
+/// The language of an adapter's file.
+fn language_of(name: &str) -> Option<&str> {
+    let middle = name.strip_prefix(BEGINNING)?;
+    ENDINGS.iter().find_map(|ending| middle.strip_suffix(ending))
+}
+
+/// Some of the `known` languages, for a message: MMS has more than a thousand. Those that begin like `wanted` are among
+/// them.
+pub fn some_of<'a>(known: impl IntoIterator<Item = &'a str>, wanted: &str) -> String {
+    const MOST: usize = 20;
+    let begins_alike =
+        |name: &str| std::iter::zip(name.chars(), wanted.chars()).take_while(|(a, b)| a == b).count();
+    let mut names: Vec<&str> = known.into_iter().collect();
+    names.sort_by_key(|name| std::cmp::Reverse(begins_alike(name)));
+    let others = names.len().saturating_sub(MOST);
+    names.truncate(MOST);
+    names.sort_unstable();
+    match others {
+        0 => names.join(", "),
+        _ => format!("{} and {others} others", names.join(", ")),
+    }
 }
 
 /// The weights of `network` for the language of `adapter`, which must have all adapter layers and the head of the network,
@@ -133,6 +162,13 @@ mod tests {
     }
 
     #[test]
+    fn of_many_languages_those_that_begin_alike_are_told() {
+        let names: Vec<String> = ('a'..='z').map(|letter| format!("{letter}in")).collect();
+        let told = some_of(names.iter().map(String::as_str), "zi");
+        assert!(told.starts_with("ain, bin, cin, ") && told.ends_with("sin, zin and 6 others"), "{told}");
+    }
+
+    #[test]
     fn the_languages_that_there_are_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let found = |language| {
@@ -145,6 +181,7 @@ mod tests {
         }
         assert_eq!(found("hin").unwrap(), "adapter.hin.safetensors");
         assert_eq!(found("tam").unwrap(), "adapter.tam.bin");
+        assert_eq!(adapter_languages(folder.path()).unwrap(), ["hin", "tam"].map(str::to_owned).into());
         for language in ["eng", "", "../tam", "tam.bin"] {
             assert!(found(language).unwrap_err().ends_with("; there are hin, tam"), "{language}");
         }

@@ -17,7 +17,7 @@ mod stream;
 mod transformer;
 mod xvector;
 
-pub use adapters::{adapter_file, with_adapter};
+pub use adapters::{adapter_file, adapter_languages, some_of, with_adapter};
 pub use config::{Config, ConvNorm, Family};
 pub use standardise::{Standardise, normalise};
 pub use stream::{StreamChunk, StreamOptions, Wav2Vec2Stream};

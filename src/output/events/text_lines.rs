@@ -8,7 +8,8 @@ use crate::pipeline::EventSink;
 use crate::time::SampleIndex;
 use crate::{Error, Result};
 
-/// Writes the text of each final as a line with the time that it begins at, and gaps and errors too.
+/// Writes the text of each final as a line with the time that it begins at, and gaps and errors too. Where there is text in
+/// Latin letters, it is that.
 #[derive(Debug)]
 pub struct TextLines<W> {
     out: W,
@@ -29,7 +30,9 @@ impl<W: Write + Send> EventSink for TextLines<W> {
 
     fn write(&mut self, event: &Event) -> Result<()> {
         let line = match &event.kind {
-            EventKind::Final { text, .. } if !text.is_empty() => text.clone(),
+            EventKind::Final { text, romanized, .. } if !text.is_empty() => {
+                romanized.as_ref().unwrap_or(text).clone()
+            }
             EventKind::Gap { .. } => format!("(sound is missing for {:.1} s)", event.t1 - event.t0),
             EventKind::Error { stage, message } => format!("({stage}: {message})"),
             _ => return Ok(()),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::lanes::LaneEntry;
 use super::wrap::clean;
+use crate::asr::romanize::romanize;
 use crate::event::{Event, EventKind};
 use crate::pipeline::Gauges;
 
@@ -197,16 +198,20 @@ impl Picture {
                 self.grow(*segment, event.t0);
             }
             EventKind::SpeechEnd { .. } => self.in_speech = false,
-            EventKind::Partial { segment, stable, unstable, language } => {
+            EventKind::Partial { segment, stable, unstable, romanized, language } => {
+                let shown = |text: &str| match romanized {
+                    Some(_) => clean(&romanize(text, language)),
+                    None => clean(text),
+                };
                 let growing = self.grow(*segment, event.t0);
-                growing.stable = clean(stable);
-                growing.unstable = clean(unstable);
+                growing.stable = shown(stable);
+                growing.unstable = shown(unstable);
                 growing.language.clone_from(language);
             }
-            EventKind::Final { segment, text, language, .. } => {
+            EventKind::Final { segment, text, romanized, language, .. } => {
                 // Finals come in order; one that did not get here must not leave its partial behind.
                 self.growing.retain(|growing| growing.segment > *segment);
-                self.add_final(event.t0, language, text);
+                self.add_final(event.t0, language, romanized.as_ref().unwrap_or(text));
             }
             EventKind::StreamEnd { .. } => {
                 self.in_speech = false;
@@ -280,6 +285,7 @@ mod tests {
         let kind = EventKind::Final {
             segment,
             text: format!("text {segment}"),
+            romanized: None,
             language: "en".into(),
             words: Vec::new(),
             average_logprob: 0.0,
@@ -290,7 +296,24 @@ mod tests {
 
     fn partial(segment: u64, stable: &str, unstable: &str) -> Event {
         let (stable, unstable, language) = (stable.into(), unstable.into(), "en".into());
-        event(0.0, EventKind::Partial { segment, stable, unstable, language })
+        event(0.0, EventKind::Partial { segment, stable, unstable, romanized: None, language })
+    }
+
+    #[test]
+    fn latin_letters_are_shown_where_they_are_asked_for() {
+        let mut state = ViewState::new("s");
+        let (stable, unstable, language) = ("नमस्ते".into(), "दुनिया".into(), "hi".into());
+        let romanized = Some("namaste duniyaa".to_owned());
+        let kind = EventKind::Partial { segment: 0, stable, unstable, romanized, language };
+        state.apply(&event(0.0, kind));
+        let growing = &state.picture().growing[0];
+        assert_eq!((growing.stable.as_str(), growing.unstable.as_str()), ("namaste", "duniyaa"));
+        let mut last = text(0);
+        if let EventKind::Final { romanized, .. } = &mut last.kind {
+            *romanized = Some("namaste".into());
+        }
+        state.apply(&last);
+        assert_eq!(state.picture().finals[0].text, "namaste");
     }
 
     #[test]
