@@ -29,7 +29,7 @@ pub struct ModelArgs {
     #[arg(long, alias = "encoder", value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
     pub model: String,
     /// Numbers that the network is multiplied in: f32 as it was trained, int8 faster and smaller [default: f32, live int8].
-    #[arg(long, value_name = "f32|int8", help_heading = "Model")]
+    #[arg(long, value_name = "f32|bf16|int8", help_heading = "Model")]
     precision: Option<Precision>,
     /// Threads [default: one a processor core].
     #[arg(long, value_name = "N", help_heading = "Model")]

@@ -10,6 +10,8 @@ use super::rows::Element;
 
 /// Times in a cache are rounded up to this, so that kernels read whole vectors without a tail.
 const TIME_STEP: usize = 128;
+/// Queries to the same times of one cache that are attended to together.
+const ALIKE: usize = 4;
 /// As [`TIME_STEP`], for the width of a head.
 const HEAD_STEP: usize = 64;
 
@@ -38,6 +40,14 @@ struct KeysValues<E> {
 impl<E: Copy + Default> KeysValues<E> {
     fn new(cells: usize) -> Self {
         Self { keys: vec![E::default(); cells], values: vec![E::default(); cells] }
+    }
+}
+
+impl<E> KeysValues<E> {
+    fn of_head(&self, cache: &HeadCache, head: usize) -> (&[E], &[E]) {
+        let cells = cache.padded_head() * cache.capacity;
+        let range = head * cells..(head + 1) * cells;
+        (&self.keys[range.clone()], &self.values[range])
     }
 }
 
@@ -168,9 +178,21 @@ pub fn attend_cached_into<'a>(
     if queries.is_empty() {
         return;
     }
-    let (first, _) = target(0);
+    let (first, times) = target(0);
     let head_dim = first.head_dim;
     let parts = queries.len() / head_dim;
+    let rows = parts / heads;
+    let is_first = |row: usize| std::ptr::eq(target(row).0, first) && target(row).1 == times;
+    if rows >= ALIKE && (1..rows).all(is_first) {
+        let dim = heads * head_dim;
+        let weights = weights[..parts * stride].par_chunks_mut(ALIKE * heads * stride);
+        let groups = weights.zip(out.par_chunks_mut(ALIKE * dim)).zip(queries.par_chunks(ALIKE * dim));
+        groups.for_each(|((weights, out), queries)| match &first.storage {
+            CacheStorage::F32(cells) => attend_alike(cells, first, times, queries, weights, stride, out),
+            CacheStorage::F16(cells) => attend_alike(cells, first, times, queries, weights, stride, out),
+        });
+        return;
+    }
     let task = |part: usize, query: &[f32], weights: &mut [f32], out: &mut [f32]| {
         let (cache, times) = target(part / heads);
         let head = part % heads;
@@ -188,6 +210,51 @@ pub fn attend_cached_into<'a>(
         .for_each(|(part, ((weights, out), query))| task(part, query, weights, out));
 }
 
+/// Attention of up to [`ALIKE`] queries to the same times of one cache, all heads; numbers are widened once for all of them.
+fn attend_alike<E: Element>(
+    cells: &KeysValues<E>,
+    cache: &HeadCache,
+    times: usize,
+    queries: &[f32],
+    weights: &mut [f32],
+    stride: usize,
+    out: &mut [f32],
+) {
+    let (heads, dim) = (cache.heads, cache.heads * cache.head_dim);
+    let rows = queries.len() / dim;
+    for head in 0..heads {
+        let columns = head * cache.head_dim..(head + 1) * cache.head_dim;
+        if rows < ALIKE {
+            for row in 0..rows {
+                let query = &queries[row * dim..][columns.clone()];
+                let weights = &mut weights[(row * heads + head) * stride..][..stride];
+                attend_head(
+                    cells,
+                    cache,
+                    head,
+                    times,
+                    query,
+                    weights,
+                    &mut out[row * dim..][columns.clone()],
+                );
+            }
+            continue;
+        }
+        let (keys, values) = cells.of_head(cache, head);
+        let mut rows = weights.chunks_exact_mut(stride).skip(head).step_by(heads);
+        let mut weights: [&mut [f32]; ALIKE] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+        let queries: [&[f32]; ALIKE] = std::array::from_fn(|row| &queries[row * dim..][columns.clone()]);
+        let width = cache.padded_head();
+        Scores { keys, width, times, queries, out: weights.each_mut().map(|row| &mut **row) }.dispatch();
+        for row in &mut weights {
+            Softmax::new_mut(&mut row[..times]).dispatch();
+        }
+        let mut rows = out.chunks_exact_mut(dim).map(|row| &mut row[columns.clone()]);
+        let out: [&mut [f32]; ALIKE] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+        Mix { values, width, weights: weights.each_ref().map(|row| &row[..times]), out }.dispatch();
+    }
+}
+
 fn attend_head<E: Element>(
     cells: &KeysValues<E>,
     cache: &HeadCache,
@@ -197,90 +264,99 @@ fn attend_head<E: Element>(
     weights: &mut [f32],
     out: &mut [f32],
 ) {
-    let cells_of_head = cache.padded_head() * cache.capacity;
-    let range = head * cells_of_head..(head + 1) * cells_of_head;
-    let keys = &cells.keys[range.clone()];
-    let values = &cells.values[range];
-    Scores { keys, width: cache.padded_head(), times, query, out: weights }.dispatch();
+    let (keys, values) = cells.of_head(cache, head);
+    let width = cache.padded_head();
+    Scores { keys, width, times, queries: [query], out: [&mut *weights] }.dispatch();
     let weights = &mut weights[..times];
     Softmax::new_mut(weights).dispatch();
-    Mix { values, width: cache.padded_head(), weights, out }.dispatch();
+    Mix { values, width, weights: [&*weights], out: [out] }.dispatch();
 }
 
-/// Scaled products of a query with the keys of the first `times` times.
-struct Scores<'a, E> {
+/// Scaled products of queries with the keys of the first `times` times.
+struct Scores<'a, E, const R: usize> {
     keys: &'a [E],
     width: usize,
     times: usize,
-    query: &'a [f32],
-    out: &'a mut [f32],
+    queries: [&'a [f32]; R],
+    out: [&'a mut [f32]; R],
 }
 
-impl<E: Element> SimdOp for Scores<'_, E> {
+impl<E: Element, const R: usize> SimdOp for Scores<'_, E, R> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        /// Pairs of vectors summed side by side, enough to hide the latency of a multiply-add.
+        /// Pairs of vectors summed side by side for one query, enough to hide the latency of a multiply-add.
         const PAIRS: usize = 4;
         let ops = isa.f32();
         let pair = 2 * ops.len();
-        let scale = (self.query.len() as f32).powf(-0.5);
-        for start in (0..self.times).step_by(PAIRS * pair) {
+        // Queries hide it, too.
+        let pairs = if R == 1 { PAIRS } else { 1 };
+        let scale = (self.queries[0].len() as f32).powf(-0.5);
+        let mut outs = self.out;
+        for start in (0..self.times).step_by(pairs * pair) {
             let (block, column) = (start / TIME_STEP, start % TIME_STEP);
             let keys = &self.keys[block * self.width * TIME_STEP..];
-            let mut sums = [[ops.zero(); 2]; PAIRS];
-            for (&query, keys) in self.query.iter().zip(keys.chunks_exact(TIME_STEP)) {
-                let query = ops.splat(query * scale);
-                for (sums, key) in sums.iter_mut().zip(keys[column..].chunks_exact(pair)) {
-                    let key = E::load_pair(isa, key);
-                    sums[0] = ops.mul_add(key[0], query, sums[0]);
-                    sums[1] = ops.mul_add(key[1], query, sums[1]);
+            let mut sums = [[[ops.zero(); 2]; PAIRS]; R];
+            for (d, keys) in keys.chunks_exact(TIME_STEP).take(self.queries[0].len()).enumerate() {
+                for place in 0..pairs {
+                    let key = E::load_pair(isa, &keys[column + place * pair..]);
+                    for r in 0..R {
+                        let query = ops.splat(self.queries[r][d] * scale);
+                        let sums = &mut sums[r][place];
+                        sums[0] = ops.mul_add(key[0], query, sums[0]);
+                        sums[1] = ops.mul_add(key[1], query, sums[1]);
+                    }
                 }
             }
-            let out = &mut self.out[start..start + PAIRS * pair];
-            for (sums, out) in sums.into_iter().zip(out.chunks_exact_mut(pair)) {
-                let (low, high) = out.split_at_mut(ops.len());
-                ops.store(sums[0], low);
-                ops.store(sums[1], high);
+            for (sums, out) in sums.iter().zip(&mut outs) {
+                let out = &mut out[start..start + pairs * pair];
+                for (sums, out) in sums.iter().zip(out.chunks_exact_mut(pair)) {
+                    let (low, high) = out.split_at_mut(ops.len());
+                    ops.store(sums[0], low);
+                    ops.store(sums[1], high);
+                }
             }
         }
     }
 }
 
-/// The sum of values by weights.
-struct Mix<'a, E> {
+/// Sums of values by weights.
+struct Mix<'a, E, const R: usize> {
     values: &'a [E],
     width: usize,
-    weights: &'a [f32],
-    out: &'a mut [f32],
+    weights: [&'a [f32]; R],
+    out: [&'a mut [f32]; R],
 }
 
-impl<E: Element> SimdOp for Mix<'_, E> {
+impl<E: Element, const R: usize> SimdOp for Mix<'_, E, R> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let ops = isa.f32();
         let pair = 2 * ops.len();
+        let times = self.weights[0].len();
+        let mut outs = self.out;
         let mut mixed = [0.0; HEAD_STEP];
-        for (block, out) in self.out.chunks_mut(HEAD_STEP).enumerate() {
-            for start in (0..HEAD_STEP).step_by(pair) {
-                let column = block * HEAD_STEP + start;
-                // Even and odd times are summed apart to hide the latency of a multiply-add.
-                let mut sums = [[ops.zero(); 2]; 2];
-                for (time, &weight) in self.weights.iter().enumerate() {
-                    let weight = ops.splat(weight);
-                    let value = E::load_pair(isa, &self.values[time * self.width + column..]);
-                    let sums = &mut sums[time % 2];
+        for first in (0..outs[0].len()).step_by(pair) {
+            // Even and odd times are summed apart to hide the latency of a multiply-add.
+            let mut sums = [[[ops.zero(); 2]; 2]; R];
+            for time in 0..times {
+                let value = E::load_pair(isa, &self.values[time * self.width + first..]);
+                for r in 0..R {
+                    let weight = ops.splat(self.weights[r][time]);
+                    let sums = &mut sums[r][time % 2];
                     sums[0] = ops.mul_add(value[0], weight, sums[0]);
                     sums[1] = ops.mul_add(value[1], weight, sums[1]);
                 }
-                let [even, odd] = sums;
-                ops.store(ops.add(even[0], odd[0]), &mut mixed[start..start + ops.len()]);
-                ops.store(ops.add(even[1], odd[1]), &mut mixed[start + ops.len()..start + pair]);
             }
-            out.copy_from_slice(&mixed[..out.len()]);
+            for ([even, odd], out) in sums.into_iter().zip(&mut outs) {
+                ops.store(ops.add(even[0], odd[0]), &mut mixed[..ops.len()]);
+                ops.store(ops.add(even[1], odd[1]), &mut mixed[ops.len()..pair]);
+                let last = out.len().min(first + pair);
+                out[first..last].copy_from_slice(&mixed[..last - first]);
+            }
         }
     }
 }
@@ -342,6 +418,26 @@ mod tests {
                     assert!((total - 1.0).abs() < 1e-4);
                 }
             }
+        }
+    }
+    #[test]
+    fn queries_of_one_cache_give_the_same_bits_together_and_alone() {
+        for (time, heads, head_dim) in [(1, 2, 64), (300, 3, 80), (77, 1, 16)] {
+            let (rows, dim) = (7, heads * head_dim);
+            let queries = values(&random((rows, dim)));
+            let mut cache = HeadCache::narrow(heads, head_dim, time);
+            cache.fill(&values(&random((time, 2 * dim))));
+            let stride = cache.capacity();
+            let attend = |queries: &[f32]| {
+                let rows = queries.len() / dim;
+                let (mut weights, mut out) = (vec![0.0; rows * heads * stride], vec![0.0; rows * dim]);
+                attend_cached_into(queries, |_| (&cache, time), heads, &mut weights, stride, &mut out);
+                (weights.chunks(stride).flat_map(|row| row[..time].to_vec()).collect::<Vec<_>>(), out)
+            };
+            let alone: Vec<_> = queries.chunks_exact(dim).map(attend).collect();
+            let (weights, out) = attend(&queries);
+            assert_eq!(weights, alone.iter().flat_map(|alone| alone.0.clone()).collect::<Vec<_>>());
+            assert_eq!(out, alone.iter().flat_map(|alone| alone.1.clone()).collect::<Vec<_>>());
         }
     }
 }
