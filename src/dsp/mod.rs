@@ -1,5 +1,6 @@
 //! Signal processing: pure functions and push-style streams, with no I/O and no threads.
 
+pub mod egemaps;
 mod fbank;
 mod log_mel;
 mod mel_filters;
