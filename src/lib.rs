@@ -1,4 +1,5 @@
-//! Awaaz hears speech and answers at once: a microphone or any audio file in, a transcript out, offline, on a CPU.
+//! Awaaz hears speech and answers at once: a microphone or any audio file in; a transcript, its language, and features for
+//! other programs out, offline, on a CPU.
 //!
 //! The modules, from the edge of the machine inwards:
 //!
@@ -8,14 +9,14 @@
 //! | [`pipeline`] | threads and links of a live stream, from source to sinks |
 //! | [`audio`] | captures microphones, decodes files and streams, resamples to 16 kHz mono |
 //! | [`vad`] | finds speech (Silero) and cuts it into segments |
-//! | [`dsp`] | log-mel spectrograms |
+//! | [`dsp`] | log-mel spectrograms, filter banks, eGeMAPS, pooling |
 //! | [`compute`] | the fast layers that networks are made of |
 //! | [`models`] | the networks |
 //! | [`weights`] | finds, pulls, verifies and reads model weights |
 //! | [`asr`] | turns segments into text |
 //! | [`corpus`] | what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
-//! | [`score`] | word and character error rates |
+//! | [`score`] | word and character error rates, ABX, verification |
 //! | [`cli`] | the command line, one file a subcommand |
 //!
 //! Time is counted in samples at 16 kHz ([`time::SampleIndex`]); every error is an [`Error`].
