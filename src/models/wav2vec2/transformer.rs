@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use rayon::prelude::*;
+
 use super::attention::{Attention, PositionBias};
 use super::config::Config;
 use super::positions::PositionalConv;
@@ -37,13 +39,16 @@ struct Adapter {
 
 impl Transformer {
     pub fn load(loader: &Loader, config: &Config) -> Result<Self> {
+        // All of them before the first error is looked for, so that it is the same one always.
+        let layers: Vec<Result<Layer>> = (0..config.num_hidden_layers)
+            .into_par_iter()
+            .map(|index| Layer::load(loader, config, index))
+            .collect();
         Ok(Self {
             pos_conv_embed: PositionalConv::load(loader, config)?,
             position_bias: PositionBias::load(loader, config)?,
             layer_norm: loader.norm("encoder.layer_norm", config.hidden_size, config.layer_norm_eps)?,
-            layers: (0..config.num_hidden_layers)
-                .map(|index| Layer::load(loader, config, index))
-                .collect::<Result<_>>()?,
+            layers: layers.into_iter().collect::<Result<_>>()?,
             pre_norm: config.do_stable_layer_norm,
         })
     }
