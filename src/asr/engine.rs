@@ -6,7 +6,7 @@ use super::tokenizer::Tokenizer;
 use crate::compute::{Precision, Threads};
 use crate::dsp::HOP;
 use crate::models::whisper::{Config, CrossCache, Whisper};
-use crate::weights::{Checkpoint, ModelFiles};
+use crate::weights::ModelFiles;
 use crate::{Error, Result};
 
 /// Frames of silence after the end of a chunk that the encoder hears, so that last words sound ended.
@@ -38,7 +38,7 @@ impl Engine {
         };
         let tokenizer_json = files.tokenizer.as_deref().ok_or_else(|| missing("tokenizer.json"))?;
         let generation_json = files.generation_config.as_deref().or(files.config.as_deref());
-        let checkpoint = Checkpoint::open(&files.weights)?;
+        let checkpoint = files.checkpoint()?;
         let config = Config::read(&checkpoint, files.config.as_deref())?;
         let vocabulary = config.vocabulary;
         let (model, tokenizer) = threads.run(|| {

@@ -28,9 +28,13 @@ pub struct ModelArgs {
     /// Whisper, or wav2vec 2.0, XLS-R, MMS, HuBERT, WavLM with a CTC head, also as an ONNX export.
     #[arg(long, alias = "encoder", value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
     pub model: String,
-    /// Numbers that the network is multiplied in: f32 as it was trained, int8 faster and smaller [default: f32, live int8].
-    #[arg(long, value_name = "f32|bf16|int8", help_heading = "Model")]
+    /// Numbers that the network is multiplied in: f32 as it was trained, int8 faster and smaller, auto for int8 where the
+    /// processor is made for it [default: f32, live int8].
+    #[arg(long, value_name = "f32|bf16|int8|auto", help_heading = "Model")]
     precision: Option<Precision>,
+    /// Do not keep int8 weights on disk for a faster next start (in packs/ of the cache; about as large as the int8 model).
+    #[arg(long, help_heading = "Model")]
+    no_weight_cache: bool,
     /// Threads [default: one a processor core].
     #[arg(long, value_name = "N", help_heading = "Model")]
     threads: Option<NonZeroUsize>,
@@ -74,6 +78,7 @@ impl ModelArgs {
             model: model.into(),
             precision: Some(precision),
             threads: None,
+            no_weight_cache: false,
             offline: false,
             onnx: OnnxArgs::default(),
         }
@@ -168,13 +173,15 @@ impl ModelArgs {
 
     /// The model's files, and what computes it. Of an ONNX export the user is told what that is.
     fn open(&self, precision: Precision, talk: Talk, stop: &Stop) -> Result<(ModelFiles, Backend)> {
-        let found = resolve(&self.model, &self.pull_options(talk, stop)?)?;
+        let options = self.pull_options(talk, stop)?;
+        let found = resolve(&self.model, &options)?;
         let network = found.weights.clone();
-        let files = match precision {
+        let mut files = match precision {
             // Who names the network itself wants that one.
             Precision::Int8 if Path::new(&self.model) != network => found.in_int8(),
             _ => found,
         };
+        files.packs = (!self.no_weight_cache).then(|| options.cache.join("packs"));
         let backend = Backend::open(&files, precision, &self.onnx.options(self.threads()))?;
         if let (Backend::Onnx(model), Talk::Stderr) = (&backend, talk) {
             let mut line = model.report();

@@ -28,6 +28,22 @@ impl Conv1d {
         padding: usize,
         precision: Precision,
     ) -> Self {
+        Self::of_matrix(Self::matrix(weight, bias, channels, kernel, precision), channels, stride, padding)
+    }
+
+    /// The same from the layer that [`matrix`](Self::matrix) gives.
+    pub fn of_matrix(linear: Linear, channels: usize, stride: usize, padding: usize) -> Self {
+        Self { linear, channels, stride, padding }
+    }
+
+    /// The layer that takes a window, `[kernel, channels]`, to a frame of outputs.
+    pub fn matrix(
+        weight: &[f32],
+        bias: Option<Vec<f32>>,
+        channels: usize,
+        kernel: usize,
+        precision: Precision,
+    ) -> Linear {
         let mut by_time = vec![0.0; weight.len()];
         for (from, to) in
             weight.chunks_exact(channels * kernel).zip(by_time.chunks_exact_mut(channels * kernel))
@@ -38,8 +54,7 @@ impl Conv1d {
                 }
             }
         }
-        let linear = Linear::new(&by_time, bias, channels * kernel, precision);
-        Self { linear, channels, stride, padding }
+        Linear::new(&by_time, bias, channels * kernel, precision)
     }
 
     /// Width of a frame that goes in.

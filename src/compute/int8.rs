@@ -12,6 +12,7 @@ use super::elementwise::gelu_in_place;
 use super::int8_rows::{QuantisedRows, quantise_weight, row_sums};
 use super::linear::After;
 use super::norm::LayerNorm;
+use super::pack::{Arrays, Taken};
 use super::panels::{Int8Panels, has_int8};
 
 /// Rows that are quantised, multiplied and scaled together, while they are in the second-level cache.
@@ -57,6 +58,20 @@ impl Int8Weight {
             None => Kernel::General(General::new(&values, scales, sums, inputs)),
         };
         Self { kernel, inputs }
+    }
+
+    /// Adds its arrays to those that are kept; false where only rten-gemm knows their order.
+    pub fn put<'a>(&'a self, arrays: &mut Arrays<'a>) -> bool {
+        match &self.kernel {
+            Kernel::Panels(panels) => panels.put(arrays),
+            Kernel::General(_) => return false,
+        }
+        true
+    }
+
+    /// A weight `[outputs, inputs]` that was kept.
+    pub fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
+        Int8Panels::take(arrays, inputs, outputs).map(|panels| Self { kernel: Kernel::Panels(panels), inputs })
     }
 
     /// `x Wᵀ + bias`, where rows of `x` start every `stride` elements, into or onto `out`, `[rows, outputs]`.

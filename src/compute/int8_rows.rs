@@ -9,8 +9,10 @@ use rten_simd::SimdOp;
 use rten_vecmath::{MinMax, Quantize};
 
 use super::norm::LayerNorm;
+use super::pack::{Arrays, Taken};
 use super::panels;
 use super::rows::Columns;
+use super::stored::Stored;
 
 /// Products that a task takes at least; less is not worth waking a thread for.
 const GRAIN: usize = 256 * 1024;
@@ -30,10 +32,10 @@ thread_local! {
 
 /// A matrix `[outputs, inputs]` in int8, with one scale for each row.
 pub(super) struct Int8Rows {
-    values: Vec<i8>,
-    scales: Vec<f32>,
+    values: Stored<i8>,
+    scales: Stored<f32>,
     /// Sums of the rows of integers: what a zero that is not 0 adds to a product.
-    sums: Vec<i32>,
+    sums: Stored<i32>,
     inputs: usize,
 }
 
@@ -42,7 +44,20 @@ impl Int8Rows {
     pub fn new(weight: &[f32], inputs: usize) -> Self {
         let (values, scales) = quantise_weight(weight, inputs, 127.0);
         let sums = row_sums(&values, inputs);
-        Self { values, scales, sums, inputs }
+        Self { values: values.into(), scales: scales.into(), sums: sums.into(), inputs }
+    }
+
+    /// Adds its arrays to those that are kept.
+    pub fn put<'a>(&'a self, arrays: &mut Arrays<'a>) {
+        arrays.put(&self.values);
+        arrays.put(&self.scales);
+        arrays.put(&self.sums);
+    }
+
+    /// A matrix `[outputs, inputs]` that was kept.
+    pub fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
+        let values = arrays.take(outputs.checked_mul(inputs)?)?;
+        Some(Self { values, scales: arrays.take(outputs)?, sums: arrays.take(outputs)?, inputs })
     }
 
     /// Number of rows.

@@ -9,7 +9,9 @@ use rten_tensor::NdTensorView;
 use super::elementwise::gelu_in_place;
 use super::int8::Int8Weight;
 use super::norm::LayerNorm;
+use super::pack::{Arrays, Packed, Taken};
 use super::panels::{NarrowPanels, bf16_pays, narrow_parallel};
+use super::stored::Stored;
 use super::{Precision, tensor};
 
 /// What is done with a product after the bias was added.
@@ -37,9 +39,29 @@ thread_local! {
 /// `x Wᵀ + b`. Made for tens of rows and more; [`RowLinear`](super::RowLinear) is made for few.
 pub struct Linear {
     weight: Weight,
-    bias: Option<Vec<f32>>,
+    bias: Option<Stored<f32>>,
     inputs: usize,
     outputs: usize,
+}
+
+impl Packed for Linear {
+    fn put<'a>(&'a self, arrays: &mut Arrays<'a>) -> bool {
+        let Weight::Int8(weight) = &self.weight else { return false };
+        let kept = weight.put(arrays);
+        if let Some(bias) = &self.bias {
+            arrays.put(bias);
+        }
+        kept
+    }
+
+    fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
+        let weight = Weight::Int8(Int8Weight::take(arrays, inputs, outputs)?);
+        let bias = match arrays.is_empty() {
+            true => None,
+            false => Some(arrays.take(outputs)?),
+        };
+        Some(Self { weight, bias, inputs, outputs })
+    }
 }
 
 impl Linear {
@@ -60,7 +82,7 @@ impl Linear {
             }
             Precision::Bf16 | Precision::F32 => single(),
         };
-        Self { weight, bias, inputs, outputs }
+        Self { weight, bias: bias.map(Stored::from), inputs, outputs }
     }
 
     /// Width of a row of the input.

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::panels::has_int8;
+
 /// The numbers that weights are kept and multiplied in. All else (norms, softmax, sums) is f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -23,6 +25,11 @@ pub enum Precision {
 impl Precision {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
+
+    /// Int8 where the processor has instructions for products of bytes, else f32.
+    pub fn auto() -> Self {
+        if has_int8() { Self::Int8 } else { Self::F32 }
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -45,6 +52,7 @@ impl FromStr for Precision {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let named = Self::ALL.into_iter().find(|precision| precision.name() == name);
-        named.ok_or_else(|| format!("no precision {name}; there are f32, bf16 and int8"))
+        let named = named.or_else(|| (name == "auto").then(Self::auto));
+        named.ok_or_else(|| format!("no precision {name}; there are f32, bf16, int8 and auto"))
     }
 }

@@ -13,6 +13,8 @@ use rten_simd::{Isa, SimdOp};
 use half::f16;
 
 use super::int8_rows::Int8Rows;
+use super::pack::{Arrays, Packed, Taken};
+use super::stored::Stored;
 
 /// Products (multiply-adds) that a task takes at least; less is not worth waking a thread for.
 const GRAIN: usize = 128 * 1024;
@@ -141,17 +143,45 @@ impl RowMatrix {
     }
 }
 
+impl Packed for RowMatrix {
+    fn put<'a>(&'a self, arrays: &mut Arrays<'a>) -> bool {
+        match &self.elements {
+            Elements::Int8(matrix) => matrix.put(arrays),
+            // In their files they are as good as here.
+            Elements::F32(_) | Elements::F16(_) => return false,
+        }
+        true
+    }
+
+    fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
+        let elements = Elements::Int8(Int8Rows::take(arrays, inputs, outputs)?);
+        Some(Self { elements, inputs })
+    }
+}
+
 /// `x Wᵀ + b` for few rows; see [`Linear`](super::Linear) for many.
 pub struct RowLinear {
     weight: RowMatrix,
-    bias: Vec<f32>,
+    bias: Stored<f32>,
+}
+
+impl Packed for RowLinear {
+    fn put<'a>(&'a self, arrays: &mut Arrays<'a>) -> bool {
+        let kept = self.weight.put(arrays);
+        arrays.put(&self.bias);
+        kept
+    }
+
+    fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
+        Some(Self { weight: RowMatrix::take(arrays, inputs, outputs)?, bias: arrays.take(outputs)? })
+    }
 }
 
 impl RowLinear {
     /// A layer with `weight` `[outputs, inputs]` and `bias` `[outputs]`.
     pub fn new(weight: RowMatrix, bias: Vec<f32>) -> Self {
         assert_eq!(weight.outputs(), bias.len(), "a bias has one value an output");
-        Self { weight, bias }
+        Self { weight, bias: bias.into() }
     }
 
     /// Width of a row of the output.

@@ -88,7 +88,7 @@ pub fn load_encoder(files: &ModelFiles, backend: impl Into<Backend>) -> Result<B
         Backend::Native(precision) => precision,
         Backend::Onnx(model) => return Ok(Box::new(ExportedEncoder::load(*model, files)?)),
     };
-    let checkpoint = Checkpoint::open(&files.weights)?;
+    let checkpoint = files.checkpoint()?;
     if speaker::has_no_frames(&checkpoint) {
         return Err(Error::model(
             files.weights.display().to_string(),

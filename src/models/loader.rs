@@ -1,19 +1,37 @@
 //! Layers from a checkpoint by name.
 
 use crate::Result;
-use crate::compute::{LayerNorm, Linear, Precision, RowLinear, RowMatrix};
-use crate::weights::{Checkpoint, Values, Weight};
+use crate::compute::{LayerNorm, Linear, Pack, Packed, Precision, RowLinear, RowMatrix, int8_kernel};
+use crate::weights::{Checkpoint, Values, Weight, text_digest};
 
 /// Reads layers of known shape; names are prefixes without `.weight` and `.bias`.
 pub struct Loader<'a> {
     checkpoint: &'a Checkpoint,
     precision: Precision,
     prefix: &'a str,
+    pack: Option<&'a Pack>,
+}
+
+/// The pack of the weights of `checkpoint` for this processor, where it says that packs are kept and they are worth it: in
+/// int8, which takes long to make of weights and little to read.
+pub fn pack_of(checkpoint: &Checkpoint, precision: Precision) -> Option<Pack> {
+    /// Changes with what is in a pack.
+    const FORMAT: &str = concat!("awaaz ", env!("CARGO_PKG_VERSION"), ", format 1");
+    let folder = checkpoint.packs().filter(|_| precision == Precision::Int8)?;
+    let files = checkpoint.identity()?;
+    let kernel = int8_kernel();
+    let name = format!("{}-{precision}-{kernel}.pack", &text_digest(&files).to_string()[..16]);
+    Pack::open(&folder.join(name), &format!("{FORMAT}\n{precision} for {kernel}\n{files}"))
 }
 
 impl<'a> Loader<'a> {
     pub fn new(checkpoint: &'a Checkpoint, precision: Precision) -> Self {
-        Self { checkpoint, precision, prefix: "" }
+        Self { checkpoint, precision, prefix: "", pack: None }
+    }
+
+    /// The same, with layers from `pack`, or kept in it.
+    pub fn with_pack(self, pack: Option<&'a Pack>) -> Self {
+        Self { pack, ..self }
     }
 
     /// What layers are multiplied in.
@@ -49,6 +67,28 @@ impl<'a> Loader<'a> {
 
     /// Layers of one width of input, stacked to one that gives their outputs side by side.
     pub fn linear(&self, names: &[String], inputs: usize, outputs: usize) -> Result<Linear> {
+        self.packed(names, inputs, outputs * names.len(), || self.unpacked_linear(names, inputs, outputs))
+    }
+
+    /// The layer that was packed under `names`, of all of them `[outputs, inputs]`; else the one that `make` makes.
+    pub fn packed<L: Packed>(
+        &self,
+        names: &[String],
+        inputs: usize,
+        outputs: usize,
+        make: impl FnOnce() -> Result<L>,
+    ) -> Result<L> {
+        let is_overlaid = |name: &String| {
+            let name = format!("{}{name}", self.prefix);
+            [".weight", ".bias", ""].iter().any(|end| self.checkpoint.is_overlaid(&format!("{name}{end}")))
+        };
+        match self.pack.filter(|_| !names.iter().any(is_overlaid)) {
+            Some(pack) => pack.layer(&format!("{}{}", self.prefix, names.join(" ")), inputs, outputs, make),
+            None => make(),
+        }
+    }
+
+    fn unpacked_linear(&self, names: &[String], inputs: usize, outputs: usize) -> Result<Linear> {
         let mut weight = Vec::with_capacity(names.len() * outputs * inputs);
         for name in names {
             weight.extend(self.values(&format!("{name}.weight"), &[outputs, inputs])?);
@@ -58,13 +98,19 @@ impl<'a> Loader<'a> {
 
     /// As [`Loader::linear`], for few rows at a time.
     pub fn row_linear(&self, names: &[String], inputs: usize, outputs: usize) -> Result<RowLinear> {
-        let names_of_weights: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
-        let weight = self.row_matrix(&names_of_weights, inputs, outputs)?;
-        Ok(RowLinear::new(weight, self.biases(names, outputs)?))
+        self.packed(names, inputs, outputs * names.len(), || {
+            let weights: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
+            let weight = self.unpacked_row_matrix(&weights, inputs, outputs)?;
+            Ok(RowLinear::new(weight, self.biases(names, outputs)?))
+        })
     }
 
     /// Matrices stacked by rows; in f32 precision, in f16 where they are stored so.
     pub fn row_matrix(&self, names: &[String], inputs: usize, outputs: usize) -> Result<RowMatrix> {
+        self.packed(names, inputs, outputs * names.len(), || self.unpacked_row_matrix(names, inputs, outputs))
+    }
+
+    fn unpacked_row_matrix(&self, names: &[String], inputs: usize, outputs: usize) -> Result<RowMatrix> {
         if self.precision == Precision::Int8 {
             let mut values = Vec::with_capacity(names.len() * outputs * inputs);
             for name in names {

@@ -32,7 +32,10 @@ const WEIGHTS: [&str; 6] = [
 pub struct Checkpoint {
     path: PathBuf,
     files: Vec<Storage>,
+    /// How many of the files are not from overlays.
+    own_files: usize,
     index: Index,
+    packs: Option<PathBuf>,
 }
 
 /// What a checkpoint holds, and where.
@@ -83,7 +86,7 @@ impl Checkpoint {
         for (number, file) in files.iter().enumerate() {
             index.add(file, number)?;
         }
-        Ok(Self { path: weights, files, index })
+        Ok(Self { path: weights, own_files: files.len(), files, index, packs: None })
     }
 
     /// The same for a file that is already in memory; `label` stands for its path in errors.
@@ -97,7 +100,30 @@ impl Checkpoint {
     fn from_storage(storage: Storage) -> Result<Self> {
         let mut index = Index::default();
         index.add(&storage, 0)?;
-        Ok(Self { path: storage.path().to_path_buf(), files: vec![storage], index })
+        let path = storage.path().to_path_buf();
+        Ok(Self { path, files: vec![storage], own_files: 1, index, packs: None })
+    }
+
+    /// The same, with weights that were packed for kernels kept in `folder` from one start to the next.
+    #[must_use]
+    pub fn with_packs_in(self, folder: Option<PathBuf>) -> Self {
+        Self { packs: folder, ..self }
+    }
+
+    /// Where packed weights are kept.
+    pub fn packs(&self) -> Option<&Path> {
+        self.packs.as_deref()
+    }
+
+    /// Which weights files these are, without overlays: when one of them changes, so does this. None of bytes in memory.
+    pub fn identity(&self) -> Option<String> {
+        let files: Option<Vec<String>> = self.files[..self.own_files].iter().map(Storage::identity).collect();
+        Some(files?.join("\n"))
+    }
+
+    /// Whether the tensor `name` is from an overlay.
+    pub fn is_overlaid(&self, name: &str) -> bool {
+        self.index.tensors.get(name).is_some_and(|slot| slot.file >= self.own_files)
     }
 
     /// The same with the tensors of `other`: in place of those that have their names, and beside the

@@ -30,6 +30,11 @@ impl Sha256 {
     }
 }
 
+/// The digest of `text`.
+pub(crate) fn text_digest(text: &str) -> Sha256 {
+    Sha256(sha2::Sha256::digest(text).into())
+}
+
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

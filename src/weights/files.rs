@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::registry::{Entry, Source, Task};
-use super::{OnnxFiles, checkpoint, pytorch};
+use super::{Checkpoint, OnnxFiles, checkpoint, pytorch};
 use crate::{Error, Result};
 
 /// Where the files of a model are. Only the weights are sure to be there.
@@ -31,6 +31,8 @@ pub struct ModelFiles {
     pub vocabulary: Option<PathBuf>,
     /// The adapter for the language that is to be heard, where it was pulled by itself.
     pub adapter: Option<PathBuf>,
+    /// The folder where weights that were packed for kernels are kept from one start to the next; none keeps none.
+    pub packs: Option<PathBuf>,
 }
 
 /// Whose conventions a model's files follow.
@@ -77,6 +79,7 @@ impl ModelFiles {
             weights,
             kind,
             adapter: None,
+            packs: None,
         })
     }
 
@@ -94,7 +97,16 @@ impl ModelFiles {
             tokenizer: None,
             vocabulary: None,
             adapter: None,
+            packs: None,
         })
+    }
+
+    /// Opens the weights, to be packed as [`packs`](Self::packs) says.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::open`].
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        Ok(Checkpoint::open(&self.weights)?.with_packs_in(self.packs.clone()))
     }
 
     /// The same model in int8, where it is an ONNX export that was made in both.
@@ -130,6 +142,7 @@ impl ModelFiles {
             tokenizer: None,
             vocabulary: None,
             adapter: None,
+            packs: None,
         })
     }
 }

@@ -34,6 +34,7 @@ mod zip_members;
 pub use cache::Fault;
 pub use checkpoint::Checkpoint;
 pub use digest::Sha256;
+pub(crate) use digest::text_digest;
 pub use files::{ModelFiles, ModelKind};
 pub use onnx_files::OnnxFiles;
 pub use pull::{Network, PullEvent, PullOptions, find, is_pulled, pull, resolve, resolve_adapter, verify};

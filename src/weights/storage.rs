@@ -3,8 +3,9 @@
 //! Positioned reads, not a memory map: pages of a map count as the process's own until they are
 //! given back, and a file that shrinks under a map kills the process where a read returns an error.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use crate::{Error, Result};
 
@@ -37,6 +38,14 @@ impl Storage {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file's path, length and time of last change, by which it is known again; none of bytes in memory.
+    pub(super) fn identity(&self) -> Option<String> {
+        let Bytes::File(file) = &self.bytes else { return None };
+        let path = fs::canonicalize(&self.path).ok()?;
+        let changed = file.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(format!("{}\n{} bytes, changed at {changed:?}", path.display(), self.len))
     }
 
     pub(super) fn len(&self) -> u64 {

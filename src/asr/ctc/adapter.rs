@@ -32,7 +32,7 @@ impl Wanted<'_> {
     /// [`Error::Model`](crate::Error::Model) where there is no adapter for it, with some of those that there are; those of
     /// reading the files.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
-        let network = Checkpoint::open(&self.files.weights)?;
+        let network = self.files.checkpoint()?;
         let Some(language) = self.adapter()? else { return Ok(network) };
         let adapter = match &self.files.adapter {
             Some(pulled) => pulled.clone(),

@@ -7,7 +7,7 @@ use crate::models::backend::Backend;
 use crate::models::export::Export;
 use crate::models::onnx::OutputKind;
 use crate::models::wav2vec2::{Config, Standardise, Wav2Vec2ForSequenceClassification};
-use crate::weights::{Checkpoint, ModelFiles};
+use crate::weights::ModelFiles;
 use crate::{Error, Result};
 
 /// A network with a head for classes, and what they are called.
@@ -63,7 +63,7 @@ impl Classifier {
                 Network::Export(Box::new(Export::new(*model, config, OutputKind::Sound)?))
             }
             Backend::Native(precision) => {
-                let checkpoint = Checkpoint::open(&files.weights)?;
+                let checkpoint = files.checkpoint()?;
                 if !checkpoint.contains("classifier.weight") {
                     return Err(broken(
                         "has no classes: it writes or encodes, but does not say what a sound is".into(),

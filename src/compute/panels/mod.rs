@@ -14,6 +14,8 @@ use rayon::prelude::*;
 
 use super::int8_rows::QuantisedRows;
 use super::linear::After;
+use super::pack::{Arrays, Taken};
+use super::stored::{Plain, Stored};
 
 /// Outputs of a panel: two registers of sums.
 const PANEL: usize = 32;
@@ -25,9 +27,14 @@ const BLOCK: usize = 252;
 #[repr(C, align(64))]
 struct Vector([u32; 16]);
 
+// SAFETY: sixteen numbers fill all 64 bytes.
+unsafe impl Plain for Vector {
+    const NAME: &str = "64 bytes";
+}
+
 /// A weight in panels.
 struct Panels {
-    vectors: Vec<Vector>,
+    vectors: Stored<Vector>,
     /// Times four bytes that an output has.
     depth: usize,
     outputs: usize,
@@ -46,7 +53,13 @@ impl Panels {
                 }
             }
         });
-        Self { vectors, depth, outputs }
+        Self { vectors: vectors.into(), depth, outputs }
+    }
+
+    /// Panels that were kept.
+    fn take(arrays: &mut Taken, outputs: usize, depth: usize) -> Option<Self> {
+        let count = outputs.div_ceil(PANEL).checked_mul(2)?.checked_mul(depth)?;
+        Some(Self { vectors: arrays.take(count)?, depth, outputs })
     }
 
     /// The vectors of `panel` and those after it.
@@ -110,9 +123,9 @@ fn share(rows: usize, panels: &Panels, task: impl Fn(usize, usize, std::ops::Ran
 /// A weight in int8.
 pub(super) struct Int8Panels {
     panels: Panels,
-    scales: Vec<f32>,
+    scales: Stored<f32>,
     /// Sums of the rows of integers: what a zero that is not 0 adds to a product.
-    sums: Vec<i32>,
+    sums: Stored<i32>,
 }
 
 /// Rows of bytes and what they are multiplied by.
@@ -136,7 +149,23 @@ impl Int8Panels {
             u32::from_le_bytes([0, 1, 2, 3].map(|i| values[at + i] as u8))
         };
         let panels = Panels::new(scales.len(), inputs / 4, word);
-        Some(Self { panels, scales: scales.to_vec(), sums: sums.to_vec() })
+        Some(Self { panels, scales: scales.to_vec().into(), sums: sums.to_vec().into() })
+    }
+
+    /// Adds its arrays to those that are kept.
+    pub fn put<'a>(&'a self, arrays: &mut Arrays<'a>) {
+        arrays.put(&self.panels.vectors);
+        arrays.put(&self.scales);
+        arrays.put(&self.sums);
+    }
+
+    /// A weight `[outputs, inputs]` that was kept; none where the processor has no instruction for it.
+    pub fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
+        if !has_int8() || !inputs.is_multiple_of(4) {
+            return None;
+        }
+        let panels = Panels::take(arrays, outputs, inputs / 4)?;
+        Some(Self { panels, scales: arrays.take(outputs)?, sums: arrays.take(outputs)? })
     }
 
     /// `x Wᵀ + bias` into or onto `out`, `[rows, outputs]`.
@@ -277,6 +306,11 @@ pub(super) fn narrow_parallel(values: &[f32], out: &mut [u16]) {
             parts.for_each(|(x, out)| Narrow::Bf16.narrow(x, 1.0, out));
         }
     }
+}
+
+/// For which instructions weights in int8 are packed.
+pub(crate) fn int8_kernel() -> &'static str {
+    if has_int8() { "avx512-vnni" } else { "any" }
 }
 
 /// Whether the processor multiplies bytes.

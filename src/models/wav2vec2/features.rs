@@ -81,14 +81,17 @@ impl ConvLayer {
         let name = |part: &str| format!("feature_extractor.conv_layers.{index}.{part}");
         let (outputs, kernel) = (config.conv_dim[index], config.conv_kernel[index]);
         let channels = if index == 0 { 1 } else { config.conv_dim[index - 1] };
-        let weight = loader.values(&name("conv.weight"), &[outputs, channels, kernel])?;
-        let bias = match config.conv_bias {
-            true => Some(loader.values(&name("conv.bias"), &[outputs])?),
-            false => None,
-        };
         // Sound itself is multiplied as it is: it costs little, and loudness is not for rounding.
         let precision = if index == 0 { Precision::F32 } else { loader.precision() };
-        let conv = Conv1d::new(&weight, bias, channels, kernel, config.conv_stride[index], 0, precision);
+        let linear = loader.packed(&[name("conv")], channels * kernel, outputs, || {
+            let weight = loader.values(&name("conv.weight"), &[outputs, channels, kernel])?;
+            let bias = match config.conv_bias {
+                true => Some(loader.values(&name("conv.bias"), &[outputs])?),
+                false => None,
+            };
+            Ok(Conv1d::matrix(&weight, bias, channels, kernel, precision))
+        })?;
+        let conv = Conv1d::of_matrix(linear, channels, config.conv_stride[index], 0);
         let norm = match config.feat_extract_norm {
             ConvNorm::Layer => Norm::Frames(loader.norm(&name("layer_norm"), outputs, EPS)?),
             ConvNorm::Group if index == 0 => {

@@ -27,8 +27,8 @@ use std::ops::ControlFlow;
 
 use candle_core::{Device, Tensor};
 
-use crate::compute::{Linear, Precision};
-use crate::models::loader::Loader;
+use crate::compute::{Linear, Pack, Precision};
+use crate::models::loader::{Loader, pack_of};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 
@@ -59,13 +59,13 @@ impl Wav2Vec2 {
                 tensor: "feature_projection.projection.weight".into(),
                 reason: "missing; is this a model of the wav2vec 2.0 family?".into(),
             })?;
-        let loader = Loader::new(checkpoint, precision).within(prefix);
-        Ok(Self {
-            features: FeatureEncoder::load(&loader, &config)?,
-            projection: FeatureProjection::load(&loader, &config)?,
-            transformer: Transformer::load(&loader, &config)?,
-            config,
-        })
+        let pack = pack_of(checkpoint, precision);
+        let loader = Loader::new(checkpoint, precision).within(prefix).with_pack(pack.as_ref());
+        let features = FeatureEncoder::load(&loader, &config)?;
+        let projection = FeatureProjection::load(&loader, &config)?;
+        let transformer = Transformer::load(&loader, &config)?;
+        pack.map(Pack::finish);
+        Ok(Self { config, features, projection, transformer })
     }
 
     /// Hidden states of `samples` at 16 kHz: of the frames as they enter the first layer, then after each layer, each

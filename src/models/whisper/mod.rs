@@ -16,9 +16,9 @@ pub use decoder::{CrossCache, CrossWeights, Decoder, DecoderState, Input, Worksp
 pub use encoder::Encoder;
 
 use crate::Result;
-use crate::compute::Precision;
+use crate::compute::{Pack, Precision};
 use crate::dsp::LogMel;
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, pack_of};
 use crate::weights::Checkpoint;
 
 /// `torch.nn.LayerNorm`'s default, which Whisper keeps.
@@ -42,9 +42,12 @@ impl Whisper {
     /// # Errors
     /// One that names the first tensor that is missing or misshapen.
     pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
-        let loader = Loader::new(checkpoint, precision);
+        let pack = pack_of(checkpoint, precision);
+        let loader = Loader::new(checkpoint, precision).with_pack(pack.as_ref());
         let (encoder, decoder) =
             rayon::join(|| Encoder::load(&loader, &config), || Decoder::load(&loader, &config));
-        Ok(Self { log_mel: LogMel::new(config.mels), encoder: encoder?, decoder: decoder?, config })
+        let (encoder, decoder) = (encoder?, decoder?);
+        pack.map(Pack::finish);
+        Ok(Self { log_mel: LogMel::new(config.mels), encoder, decoder, config })
     }
 }
