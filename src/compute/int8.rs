@@ -71,7 +71,8 @@ impl Int8Weight {
 
     /// A weight `[outputs, inputs]` that was kept.
     pub fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
-        Int8Panels::take(arrays, inputs, outputs).map(|panels| Self { kernel: Kernel::Panels(panels), inputs })
+        Int8Panels::take(arrays, inputs, outputs)
+            .map(|panels| Self { kernel: Kernel::Panels(panels), inputs })
     }
 
     /// `x Wᵀ + bias`, where rows of `x` start every `stride` elements, into or onto `out`, `[rows, outputs]`.

@@ -10,7 +10,7 @@ use super::elementwise::gelu_in_place;
 use super::int8::Int8Weight;
 use super::norm::LayerNorm;
 use super::pack::{Arrays, Packed, Taken};
-use super::panels::{NarrowPanels, bf16_pays, narrow_parallel};
+use super::panels::{NarrowPanels, SinglePanels, bf16_pays, narrow_parallel};
 use super::stored::Stored;
 use super::{Precision, tensor};
 
@@ -26,6 +26,9 @@ pub(super) enum After {
 }
 
 enum Weight {
+    /// For what the processor has for many products of f32.
+    Single(SinglePanels),
+    /// For what rten-gemm finds.
     F32(PackedBMatrix<f32>),
     Bf16(NarrowPanels),
     Int8(Int8Weight),
@@ -46,8 +49,14 @@ pub struct Linear {
 
 impl Packed for Linear {
     fn put<'a>(&'a self, arrays: &mut Arrays<'a>) -> bool {
-        let Weight::Int8(weight) = &self.weight else { return false };
-        let kept = weight.put(arrays);
+        let kept = match &self.weight {
+            Weight::Int8(weight) => weight.put(arrays),
+            Weight::Single(weight) => {
+                weight.put(arrays);
+                true
+            }
+            Weight::F32(_) | Weight::Bf16(_) => false,
+        };
         if let Some(bias) = &self.bias {
             arrays.put(bias);
         }
@@ -55,7 +64,15 @@ impl Packed for Linear {
     }
 
     fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
-        let weight = Weight::Int8(Int8Weight::take(arrays, inputs, outputs)?);
+        let mut others = arrays.clone();
+        let weight = match Int8Weight::take(arrays, inputs, outputs) {
+            Some(weight) => Weight::Int8(weight),
+            None => {
+                let weight = SinglePanels::take(&mut others, inputs, outputs)?;
+                *arrays = others;
+                Weight::Single(weight)
+            }
+        };
         let bias = match arrays.is_empty() {
             true => None,
             false => Some(arrays.take(outputs)?),
@@ -71,6 +88,9 @@ impl Linear {
         assert_eq!(weight.len(), inputs * outputs, "a weight is outputs times inputs");
         assert!(bias.as_ref().is_none_or(|bias| bias.len() == outputs), "a bias has one value an output");
         let single = || {
+            if let Some(panels) = SinglePanels::new(weight, inputs) {
+                return Weight::Single(panels);
+            }
             // The kernel multiplies by [inputs, outputs]: the same numbers, seen transposed.
             let transposed = NdTensorView::from_data([outputs, inputs], weight);
             Weight::F32(GemmExecutor::<f32>::new().prepack_b(transposed.transposed()))
@@ -152,7 +172,9 @@ impl Linear {
         self.check(x, out);
         match &self.weight {
             Weight::Int8(weight) => weight.multiply_normed(norm, x, self.bias.as_deref(), out, after),
-            Weight::F32(_) | Weight::Bf16(_) => self.multiply(&norm.rows(x), self.inputs, out, after),
+            Weight::Single(_) | Weight::F32(_) | Weight::Bf16(_) => {
+                self.multiply(&norm.rows(x), self.inputs, out, after)
+            }
         }
     }
 
@@ -177,6 +199,7 @@ impl Linear {
                 panels.multiply(&narrowed, stride, bias, out, after);
                 NARROWED.set(narrowed);
             }
+            Weight::Single(weight) => weight.multiply(x, stride, bias, out, after),
             Weight::F32(weight) => self.multiply_single(weight, x, stride, out, after),
         }
     }

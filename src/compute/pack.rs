@@ -32,7 +32,10 @@ const ALIGN: u64 = 64;
 pub struct Pack(State);
 
 enum State {
-    Mapped { map: Arc<Mmap>, layers: BTreeMap<String, Vec<Place>> },
+    Mapped {
+        map: Arc<Mmap>,
+        layers: BTreeMap<String, Vec<Place>>,
+    },
     /// None once it could not be written.
     Writing(Mutex<Option<Writer>>),
 }
@@ -74,6 +77,7 @@ impl<'a> Arrays<'a> {
 }
 
 /// The arrays of a layer that was kept, in the order in which they were put.
+#[derive(Clone)]
 pub struct Taken<'a> {
     map: &'a Arc<Mmap>,
     places: std::slice::Iter<'a, Place>,
@@ -106,7 +110,8 @@ impl Pack {
         let map = unsafe { Mmap::map(&file) }.ok()?;
         let footer = map.get(map.len().checked_sub(FOOTER)?..)?;
         let (places, magic) = footer.split_at(16);
-        let number = |at: usize| usize::try_from(u64::from_le_bytes(places[at..at + 8].try_into().ok()?)).ok();
+        let number =
+            |at: usize| usize::try_from(u64::from_le_bytes(places[at..at + 8].try_into().ok()?)).ok();
         let (start, length) = (number(0)?, number(8)?);
         let index: Index = serde_json::from_slice(map.get(start..start.checked_add(length)?)?).ok()?;
         if magic != MAGIC || index.made_from != made_from {
@@ -196,5 +201,140 @@ impl Writer {
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::rows::values;
+    use crate::compute::{Linear, Precision, RowLinear, RowMatrix};
+    use std::convert::Infallible;
+
+    const SHAPE: (usize, usize) = (520, 70);
+
+    fn linear(precision: Precision) -> Linear {
+        let (inputs, outputs) = SHAPE;
+        Linear::new(&values(inputs * outputs, 1), Some(values(outputs, 2)), inputs, precision)
+    }
+
+    fn row_linear() -> RowLinear {
+        let (inputs, outputs) = SHAPE;
+        RowLinear::new(RowMatrix::int8(&values(inputs * outputs, 1), inputs), values(outputs, 2))
+    }
+
+    /// Opens the pack, takes a layer of each kind from it or makes it, and tells their outputs and how many were made.
+    fn start(path: &Path, made_from: &str) -> (Vec<Vec<f32>>, usize) {
+        let (inputs, outputs) = SHAPE;
+        let pack = Pack::open(path, made_from).unwrap();
+        let mut made = 0;
+        let mut out = Vec::new();
+        let x = values(20 * inputs, 3);
+        for precision in [Precision::F32, Precision::Int8] {
+            let layer = pack.layer(precision.name(), inputs, outputs, || {
+                made += 1;
+                Ok::<_, Infallible>(linear(precision))
+            });
+            let mut y = vec![0.0; 20 * outputs];
+            layer.unwrap().forward_into(&x, &mut y);
+            out.push(y);
+        }
+        let layer = pack.layer("rows", inputs, outputs, || {
+            made += 1;
+            Ok::<_, Infallible>(row_linear())
+        });
+        let mut y = vec![0.0; 20 * outputs];
+        layer.unwrap().forward_into(&x, &mut y);
+        out.push(y);
+        pack.finish();
+        (out, made)
+    }
+
+    /// Layers that are made at a second start: those whose order of weights is rten-gemm's.
+    fn unkept() -> usize {
+        let is_kept = |precision| linear(precision).put(&mut Arrays::default());
+        [Precision::F32, Precision::Int8].into_iter().filter(|&precision| !is_kept(precision)).count()
+    }
+
+    #[test]
+    fn kept_layers_give_the_same_bits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("packs/model.pack");
+        let (first, made) = start(&path, "file 1");
+        assert_eq!(made, 3);
+        let (second, made) = start(&path, "file 1");
+        assert_eq!(made, unkept());
+        assert!(first == second);
+    }
+
+    #[test]
+    fn what_was_made_from_something_else_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.pack");
+        start(&path, "file 1");
+        assert_eq!(start(&path, "file 2").1, 3);
+        assert_eq!(start(&path, "file 2").1, unkept());
+    }
+
+    #[test]
+    fn damaged_files_are_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.pack");
+        start(&path, "file 1");
+        let whole = fs::read(&path).unwrap();
+        let changed = |at: usize, byte: u8| {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            bytes
+        };
+        let end = whole.len();
+        let cases = [
+            ("empty", Vec::new()),
+            ("cut short", whole[..end / 2].to_vec()),
+            ("without its start", whole[100..].to_vec()),
+            ("with another magic", changed(end - 1, b'?')),
+            ("with an index that is elsewhere", changed(end - FOOTER + 7, 0xff)),
+            ("with an index that is too long", changed(end - 9, 0xff)),
+        ];
+        for (case, bytes) in cases {
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(start(&path, "file 1").1, 3, "{case}");
+            assert_eq!(start(&path, "file 1").1, unkept(), "{case}");
+        }
+    }
+
+    #[test]
+    fn arrays_that_lie_outside_or_askew_are_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.pack");
+        fs::write(&path, vec![0; 4096]).unwrap();
+        // SAFETY: nobody else knows of the file.
+        let map = Arc::new(unsafe { Mmap::map(&File::open(&path).unwrap()) }.unwrap());
+        let take = |offset: u64, count: usize| {
+            let places = [Place("f32".into(), offset, count as u64)];
+            Taken { map: &map, places: places.iter() }.take::<f32>(count).is_some()
+        };
+        assert!(take(0, 1024) && take(4092, 1));
+        assert!(!take(0, 1025) && !take(2, 4) && !take(u64::MAX, 1) && !take(4, usize::MAX / 4));
+    }
+
+    #[test]
+    fn many_at_once_do_not_disturb_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.pack");
+        let outputs: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| start(&path, "file 1").0)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(outputs.iter().all(|output| *output == outputs[0]));
+        assert_eq!(start(&path, "file 1").1, unkept());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "what was in the making is gone");
+    }
+
+    #[test]
+    fn without_a_place_to_write_layers_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), []).unwrap();
+        assert!(Pack::open(&folder.path().join("file/model.pack"), "file 1").is_none());
     }
 }

@@ -54,9 +54,11 @@ impl<T: Plain> Stored<T> {
     /// `count` values from byte `offset` of `map`; none where they do not lie in it as the type has to.
     pub fn mapped(map: &Arc<Mmap>, offset: usize, count: usize) -> Option<Self> {
         let bytes = map.get(offset..offset.checked_add(count.checked_mul(size_of::<T>())?)?)?;
-        bytes.as_ptr().cast::<T>().is_aligned().then(|| {
-            Self(Held::Mapped { map: Arc::clone(map), offset, count, of: PhantomData })
-        })
+        bytes
+            .as_ptr()
+            .cast::<T>()
+            .is_aligned()
+            .then(|| Self(Held::Mapped { map: Arc::clone(map), offset, count, of: PhantomData }))
     }
 }
 

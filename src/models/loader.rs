@@ -12,12 +12,11 @@ pub struct Loader<'a> {
     pack: Option<&'a Pack>,
 }
 
-/// The pack of the weights of `checkpoint` for this processor, where it says that packs are kept and they are worth it: in
-/// int8, which takes long to make of weights and little to read.
+/// The pack of the weights of `checkpoint` for this processor, where it says that packs are kept.
 pub fn pack_of(checkpoint: &Checkpoint, precision: Precision) -> Option<Pack> {
     /// Changes with what is in a pack.
     const FORMAT: &str = concat!("awaaz ", env!("CARGO_PKG_VERSION"), ", format 1");
-    let folder = checkpoint.packs().filter(|_| precision == Precision::Int8)?;
+    let folder = checkpoint.packs()?;
     let files = checkpoint.identity()?;
     let kernel = int8_kernel();
     let name = format!("{}-{precision}-{kernel}.pack", &text_digest(&files).to_string()[..16]);

@@ -22,6 +22,11 @@ pub fn has_int8() -> bool {
         && is_x86_feature_detected!("avx512vnni")
 }
 
+/// Whether it has registers of 16 numbers.
+pub fn has_single() -> bool {
+    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
+}
+
 /// Whether the processor multiplies bf16.
 pub fn has_bf16() -> bool {
     has_int8() && is_x86_feature_detected!("avx512bf16")
@@ -307,7 +312,7 @@ unsafe fn load_bf16(vector: *const Vector) -> __m512bh {
 /// The exact GELU, `x Φ(x)`, by the approximation 7.1.26 of Abramowitz and Stegun to the error function: right to 2e-7.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn gelu(x: __m512) -> __m512 {
+pub(super) fn gelu(x: __m512) -> __m512 {
     const TERMS: [f32; 5] = [1.061_405_4, -1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6];
     let one = _mm512_set1_ps(1.0);
     let magnitude = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(std::f32::consts::FRAC_1_SQRT_2));

@@ -1,12 +1,15 @@
-//! Products of rows with weights that lie as processors want them that multiply four bytes at once: int8 and bf16.
+//! Products of rows with weights that lie as processors with registers of 64 bytes want them: int8, bf16, f16 and f32.
 //!
 //! A weight `[outputs, inputs]` is cut into panels of 32 outputs. Within a panel, four bytes of each output lie side by
-//! side, then the next four: `[panels, inputs / 4, 32]` of int8, or `[panels, inputs / 2, 32]` of bf16.
+//! side, then the next four: `[panels, inputs / 4, 32]` of int8, `[panels, inputs / 2, 32]` of bf16 and f16, or
+//! `[panels, inputs, 32]` of f32.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod half;
+#[cfg(target_arch = "x86_64")]
+mod single;
 
 use std::sync::OnceLock;
 
@@ -190,6 +193,42 @@ impl Int8Panels {
     }
 }
 
+/// A weight in f32.
+pub(super) struct SinglePanels(Panels);
+
+impl SinglePanels {
+    /// Packs `weight`, `[outputs, inputs]`; none where the processor has no registers that wide.
+    pub fn new(weight: &[f32], inputs: usize) -> Option<Self> {
+        let word = |row: usize, k: usize| weight[row * inputs + k].to_bits();
+        has_single().then(|| Self(Panels::new(weight.len() / inputs, inputs, word)))
+    }
+
+    /// Adds its array to those that are kept.
+    pub fn put<'a>(&'a self, arrays: &mut Arrays<'a>) {
+        arrays.put(&self.0.vectors);
+    }
+
+    /// A weight `[outputs, inputs]` that was kept; none where the processor has no registers that wide.
+    pub fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
+        has_single().then(|| Panels::take(arrays, outputs, inputs)).flatten().map(Self)
+    }
+
+    /// `x Wᵀ + bias` into or onto `out`, `[rows, outputs]`; rows of `x` start every `stride` numbers.
+    pub fn multiply(&self, x: &[f32], stride: usize, bias: Option<&[f32]>, out: &mut [f32], after: After) {
+        let (inputs, outputs) = (self.0.depth, self.0.outputs);
+        let rows = out.len() / outputs;
+        assert_eq!(out.len(), rows * outputs, "whole rows of outputs");
+        assert!(rows == 0 || x.len() >= (rows - 1) * stride + inputs, "a row for each of `out`");
+        assert!(bias.is_none_or(|bias| bias.len() == outputs), "a bias has one value an output");
+        let finish = Finish { bias, after, stride: outputs };
+        let out = Output(out.as_mut_ptr());
+        share(rows, &self.0, |first, rows, panels| {
+            let out = out.at(first * outputs + panels.start * PANEL);
+            single_panels(&x[first * stride..], stride, rows, &self.0, panels, out, &finish);
+        });
+    }
+}
+
 /// Numbers of sixteen bits that processors multiply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Narrow {
@@ -332,6 +371,28 @@ pub(super) fn bf16_pays() -> bool {
     *PAYS.get_or_init(avx512::bf16_pays)
 }
 
+/// Whether the processor has registers for panels of f32.
+#[cfg(target_arch = "x86_64")]
+fn has_single() -> bool {
+    avx512::has_single()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn single_panels(
+    x: &[f32],
+    stride: usize,
+    count: usize,
+    weight: &Panels,
+    panels: std::ops::Range<usize>,
+    out: *mut f32,
+    finish: &Finish,
+) {
+    let rows = single::Rows { start: x.as_ptr(), stride, count };
+    // SAFETY: panels are only made where the processor has what it takes; `multiply` checked the lengths, and no task
+    // writes to another's rows and panels.
+    unsafe { single::single_panels(rows, weight, panels, out, finish) }
+}
+
 #[cfg(target_arch = "x86_64")]
 fn int8_panel(product: &Int8Product, panel: usize, out: *mut f32, finish: &Finish) {
     // SAFETY: panels are only made where the processor has what it takes; `multiply` checked the lengths, and no task
@@ -426,6 +487,22 @@ mod other {
         false
     }
 
+    pub(super) fn has_single() -> bool {
+        false
+    }
+
+    pub(super) fn single_panels(
+        _: &[f32],
+        _: usize,
+        _: usize,
+        _: &Panels,
+        _: std::ops::Range<usize>,
+        _: *mut f32,
+        _: &Finish,
+    ) {
+        unreachable!("no panels are made here")
+    }
+
     pub fn bf16_pays() -> bool {
         false
     }
@@ -476,6 +553,31 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn singles_equal_the_plain_product(
+            rows in 1usize..40, inputs in prop_oneof![1usize..40, 500usize..530, 1020usize..1030], outputs in 1usize..70,
+            gap in 0usize..9, after in prop::sample::select(vec![After::Store, After::Add, After::Gelu]), seed in 0u32..99,
+        ) {
+            let stride = inputs + gap;
+            let weight = values(outputs * inputs, seed);
+            let Some(panels) = SinglePanels::new(&weight, inputs) else { return Ok(()) };
+            let x = values((rows - 1) * stride + inputs, seed + 1);
+            let bias = values(outputs, seed + 2);
+            let mut out = vec![1.0; rows * outputs];
+            panels.multiply(&x, stride, Some(&bias), &mut out, after);
+            for (m, out) in out.chunks_exact(outputs).enumerate() {
+                for (n, out) in out.iter().enumerate() {
+                    let product = |i: usize| f64::from(x[m * stride + i]) * f64::from(weight[n * inputs + i]);
+                    let sum: f64 = (0..inputs).map(product).sum();
+                    let mut expected = [sum as f32 + bias[n] + if after == After::Add { 1.0 } else { 0.0 }];
+                    if after == After::Gelu {
+                        super::super::gelu_in_place(&mut expected);
+                    }
+                    prop_assert!((out - expected[0]).abs() < 1e-4);
+                }
+            }
+        }
+
         #[test]
         fn bf16_equals_the_plain_product(
             rows in 1usize..40, half in 1usize..40, outputs in 1usize..70, gap in 0usize..9, add: bool, seed in 0u32..99,
