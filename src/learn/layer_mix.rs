@@ -222,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn the_same_bytes_with_any_number_of_threads() {
+        let dataset = layers(1);
+        let fitted = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| LayerMix::fit(&dataset, &LayerMixOptions::of(4)).unwrap())
+        };
+        assert_eq!(fitted(1), fitted(4));
+    }
+
+    #[test]
     fn settings_without_sense_are_refused() {
         let dataset = layers(0);
         for options in [

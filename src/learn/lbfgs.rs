@@ -63,7 +63,7 @@ impl Lbfgs {
     pub fn minimise(&self, start: Vec<f64>, mut function: impl FnMut(&[f64]) -> (f64, Vec<f64>)) -> Minimum {
         let (value, gradient) = function(&start);
         let mut state = State { point: start, value, gradient };
-        let mut changes = VecDeque::with_capacity(self.memory + 1);
+        let mut changes = VecDeque::new();
         for iterations in 0..self.iterations {
             if largest(&state.gradient) <= self.tolerance {
                 return state.ended(iterations);
@@ -90,7 +90,11 @@ impl State {
     }
 }
 
+/// No number where one of them is none, which the maximum would pass over.
 fn largest(values: &[f64]) -> f64 {
+    if values.iter().any(|value| value.is_nan()) {
+        return f64::NAN;
+    }
     values.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }
 
@@ -209,6 +213,6 @@ mod tests {
         let falling = Lbfgs::default().minimise(vec![0.0], |x| (-x[0], vec![-1.0]));
         assert_eq!(falling.iterations, 0);
         let nan = Lbfgs::default().minimise(vec![0.0], |_| (f64::NAN, vec![f64::NAN]));
-        assert_eq!(nan.iterations, 0);
+        assert!(nan.iterations == 0 && nan.slope.is_nan(), "{nan:?}");
     }
 }

@@ -75,7 +75,8 @@ impl Mlp {
     /// Trains on `dataset`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where an option is out of range, a class has no example, or no part can be kept apart by group.
+    /// [`Error::Setting`] where an option is out of range, a class has no example, no part can be kept apart by group, or the
+    /// loss is no number any more.
     pub fn fit(dataset: &Dataset, options: &MlpOptions) -> Result<Self> {
         Ok(Self::fit_to_the_end(dataset, options)?.0)
     }
@@ -108,6 +109,11 @@ impl Mlp {
                 adam.step(&mut parameters, &gradient);
             }
             let loss = mean_loss(&network, &parameters, &held);
+            if !loss.is_finite() {
+                return Err(Error::Setting(format!(
+                    "the loss of epoch {epoch} is no number; standardise the features or lower the rate"
+                )));
+            }
             training.losses.push(loss);
             if loss < kept.0 || options.validation == 0.0 {
                 kept = (loss, parameters.clone());
@@ -245,6 +251,7 @@ mod tests {
             MlpOptions { batch: 0, ..usual() },
             MlpOptions { epochs: 0, ..usual() },
             MlpOptions { rate: f64::NAN, ..usual() },
+            MlpOptions { rate: 1e300, ..usual() },
             MlpOptions { weight_decay: -1.0, ..usual() },
             MlpOptions { dropout: 1.0, ..usual() },
             MlpOptions { validation: 1.0, ..usual() },

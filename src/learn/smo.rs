@@ -53,10 +53,9 @@ pub(super) fn solve(matrix: &mut Matrix<'_>, signs: &[f64], bounds: &[f64], limi
         steps += 1;
     }
     let rho = solver.rho();
-    let objective =
-        solver.alphas.iter().zip(&solver.gradient).map(|(alpha, slope)| alpha * (slope - 1.0)).sum();
-    let objective: f64 = objective;
-    Solution { alphas: solver.alphas, rho, objective: objective / 2.0, steps }
+    let terms = solver.alphas.iter().zip(&solver.gradient).map(|(alpha, slope)| alpha * (slope - 1.0) / 2.0);
+    let objective = terms.sum();
+    Solution { alphas: solver.alphas, rho, objective, steps }
 }
 
 impl Solver<'_> {

@@ -114,14 +114,11 @@ impl Svm {
 
     /// The decision value of each pair of classes `[pairs]`, positive for the first.
     pub fn decisions(&self, row: &[f32]) -> Vec<f64> {
-        let values: Vec<f64> = match self.gamma {
-            None => row.iter().map(|&value| f64::from(value)).collect(),
-            Some(gamma) => {
-                let row: Vec<f64> = row.iter().map(|&value| f64::from(value)).collect();
-                let kernel = Kernel::Rbf { gamma };
-                self.vectors.chunks_exact(self.width).map(|vector| kernel.of(vector, &row)).collect()
-            }
-        };
+        let mut values: Vec<f64> = row.iter().map(|&value| f64::from(value)).collect();
+        if let Some(gamma) = self.gamma {
+            let kernel = Kernel::Rbf { gamma };
+            values = self.vectors.chunks_exact(self.width).map(|vector| kernel.of(vector, &values)).collect();
+        }
         let pair = |(pair, intercept): (usize, &f64)| {
             dot(&values, &self.coefficients[pair * values.len()..][..values.len()]) + intercept
         };
@@ -130,8 +127,12 @@ impl Svm {
 
     /// How many pairs each class wins `[classes]`.
     pub fn votes(&self, row: &[f32]) -> Vec<usize> {
+        self.count(&self.decisions(row))
+    }
+
+    fn count(&self, decisions: &[f64]) -> Vec<usize> {
         let mut votes = vec![0; self.classes];
-        for ((first, second), decision) in pairs(self.classes).into_iter().zip(self.decisions(row)) {
+        for ((first, second), &decision) in pairs(self.classes).into_iter().zip(decisions) {
             votes[if decision > 0.0 { first } else { second }] += 1;
         }
         votes
@@ -160,14 +161,13 @@ impl Classifier for Svm {
         if let [decision] = decisions[..] {
             return vec![0.0, -decision];
         }
-        let (mut votes, mut sums) = (vec![0.0; self.classes], vec![0.0; self.classes]);
-        for ((first, second), decision) in pairs(self.classes).into_iter().zip(decisions) {
-            votes[if decision > 0.0 { first } else { second }] += 1.0;
+        let mut sums = vec![0.0; self.classes];
+        for ((first, second), decision) in pairs(self.classes).into_iter().zip(&decisions) {
             sums[first] += decision;
             sums[second] -= decision;
         }
-        let logit = |(votes, sum): (f64, f64)| votes + sum / (3.0 * (sum.abs() + 1.0));
-        votes.into_iter().zip(sums).map(logit).collect()
+        let logit = |(votes, sum): (usize, f64)| votes as f64 + sum / (3.0 * (sum.abs() + 1.0));
+        self.count(&decisions).into_iter().zip(sums).map(logit).collect()
     }
 }
 

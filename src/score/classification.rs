@@ -4,6 +4,9 @@
 
 use crate::{Error, Result};
 
+/// Classes at most: there is a count for each pair of them.
+const MOST_CLASSES: usize = 4096;
+
 /// Numbers of examples by true and by predicted class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
@@ -16,12 +19,14 @@ impl Confusion {
     /// Pairs of true and predicted class, both under `classes`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a class is not under `classes`, or there are none.
+    /// [`Error::Setting`] where a class is not under `classes`, or there are none or more than 4096.
     pub fn new(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Result<Self> {
-        let Some(cells) = classes.checked_mul(classes).filter(|&cells| cells > 0) else {
-            return Err(Error::Setting(format!("{classes} classes cannot be counted")));
-        };
-        let mut counts = vec![0; cells];
+        if !(1..=MOST_CLASSES).contains(&classes) {
+            return Err(Error::Setting(format!(
+                "{classes} classes cannot be counted; there must be from 1 to {MOST_CLASSES}"
+            )));
+        }
+        let mut counts = vec![0; classes * classes];
         for (truth, predicted) in pairs {
             if truth >= classes || predicted >= classes {
                 return Err(Error::Setting(format!(

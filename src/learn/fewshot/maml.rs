@@ -290,11 +290,10 @@ mod tests {
                 features.extend((0..6).map(|_| 2.0 * normal(&mut random) as f32));
                 examples.push(Example {
                     label,
-                    group: format!("{row}"),
+                    group: format!("{language}-{row}"),
                     corpus: "made-up".into(),
                     language: format!("l{language}"),
                 });
-                examples.last_mut().unwrap().group.push_str(&format!("-{language}"));
             }
         }
         Dataset::new(features, 8, 2, examples).unwrap()

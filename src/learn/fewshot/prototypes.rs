@@ -62,10 +62,18 @@ impl Prototypes {
     /// Learns a projection from tasks of the languages of `dataset`; hold the language of the test out.
     ///
     /// # Errors
-    /// [`Error::Setting`] where an option is out of range, or a language has too few examples for its tasks.
+    /// [`Error::Setting`] where an option is out of range, a language has too few examples for its tasks, or the loss is no
+    /// number any more.
     pub fn learn(dataset: &Dataset, options: &PrototypeOptions) -> Result<Self> {
         if options.width == 0 || options.steps == 0 || !(options.rate > 0.0 && options.rate.is_finite()) {
             return Err(Error::Setting("a projection needs a width, a step and a positive rate".into()));
+        }
+        if options.width > dataset.width() {
+            return Err(Error::Setting(format!(
+                "{} features are projected to {}; a projection has no more than there are features",
+                dataset.width(),
+                options.width
+            )));
         }
         let languages = dataset.parts(By::Language).1;
         let names: Vec<&str> = languages.iter().map(String::as_str).collect();
@@ -76,10 +84,15 @@ impl Prototypes {
         let weights = (0..options.width * inputs).map(|_| bound * (2.0 * random.f64() - 1.0)).collect();
         let mut projection = Projection { inputs, weights };
         let mut adam = Adam::new(projection.weights.len(), options.rate, 0.0);
-        for _ in 0..options.steps {
+        for step in 1..=options.steps {
             let task = tasks.draw(&mut random)?;
             let means = means(&dataset.subset(&task.support)?)?;
-            let gradient = projection.loss(&means, &dataset.subset(&task.query)?).1;
+            let (loss, gradient) = projection.loss(&means, &dataset.subset(&task.query)?);
+            if !(loss.is_finite() && gradient.iter().all(|slope| slope.is_finite())) {
+                return Err(Error::Setting(format!(
+                    "the loss of step {step} is no number; standardise the features or lower the rate"
+                )));
+            }
             adam.step(&mut projection.weights, &gradient);
         }
         Ok(Self { projection: Some(projection) })
@@ -222,11 +235,26 @@ mod tests {
     }
 
     #[test]
+    fn seeds_decide_and_threads_do_not() {
+        let dataset = clouds(200, 4, 2, 1.0, 4);
+        let learnt = |seed: u64, threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let options = PrototypeOptions { width: 2, steps: 20, seed, ..PrototypeOptions::default() };
+            pool.install(|| Prototypes::learn(&dataset, &options).unwrap())
+        };
+        assert_eq!(learnt(1, 1), learnt(1, 4));
+        assert_ne!(learnt(1, 1), learnt(2, 1));
+    }
+
+    #[test]
     fn settings_without_sense_are_refused() {
         let dataset = clouds(100, 3, 2, 1.0, 1);
-        let usual = PrototypeOptions::default();
+        let usual = PrototypeOptions { width: 3, ..PrototypeOptions::default() };
+        assert!(Prototypes::learn(&dataset, &usual).is_ok());
         for options in [
             PrototypeOptions { width: 0, ..usual },
+            PrototypeOptions { width: 4, ..usual },
+            PrototypeOptions { rate: 1e300, ..usual },
             PrototypeOptions { steps: 0, ..usual },
             PrototypeOptions { rate: -1.0, ..usual },
         ] {

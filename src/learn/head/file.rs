@@ -1,8 +1,7 @@
 //! The file of a head: safetensors, with the card as JSON in its metadata under `awaaz.head`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -13,6 +12,7 @@ use super::card::Card;
 use super::model::{Kind, Model};
 use super::tensors::{Tensor, Tensors};
 use super::{Encoder, Head};
+use crate::output::write_whole;
 use crate::{Error, Result};
 
 /// What the card is called in the metadata.
@@ -60,18 +60,12 @@ impl Head {
         safetensors::serialize(views, Some(metadata)).map_err(|error| refused(&error))
     }
 
-    /// Writes the file; what was there is replaced at once or not at all.
+    /// Writes the file, and the folders above it; what was there is replaced at once or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be written.
+    /// [`Error::Io`] where it cannot be written; those of [`Head::to_bytes`].
     pub fn save(&self, path: &Path) -> Result<()> {
-        let bytes = self.to_bytes()?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let io = |error| Error::io(path, error);
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-        file.write_all(&bytes).map_err(io)?;
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
+        write_whole(path, &self.to_bytes()?)
     }
 
     /// Reads a file that [`Head::save`] wrote.
@@ -154,7 +148,7 @@ fn parse(path: &Path, json: &str) -> Result<Stored> {
 }
 
 /// JSON has no other numbers.
-fn finite(card: &Card) -> std::collections::BTreeMap<String, f64> {
+fn finite(card: &Card) -> BTreeMap<String, f64> {
     card.figures.clone().into_iter().filter(|(_, figure)| figure.is_finite()).collect()
 }
 

@@ -7,6 +7,8 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::{Error, Result};
 
+const NOT_FINITE: &str = "a value is not finite; train the head again";
+
 /// A tensor to be written.
 pub(super) struct Tensor {
     pub name: String,
@@ -53,19 +55,19 @@ impl Tensors<'_> {
     pub(super) fn f64(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>> {
         let bytes = self.bytes(name, shape, Dtype::F64)?;
         let values: Vec<f64> = bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
-        match values.iter().all(|value| value.is_finite()) {
-            true => Ok(values),
-            false => Err(self.fault(name, "a value is not finite".into())),
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(self.fault(name, NOT_FINITE.into()));
         }
+        Ok(values)
     }
 
     pub(super) fn f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let bytes = self.bytes(name, shape, Dtype::F32)?;
         let values: Vec<f32> = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-        match values.iter().all(|value| value.is_finite()) {
-            true => Ok(values),
-            false => Err(self.fault(name, "a value is not finite".into())),
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(self.fault(name, NOT_FINITE.into()));
         }
+        Ok(values)
     }
 
     pub(super) fn fault(&self, name: &str, reason: String) -> Error {

@@ -70,6 +70,25 @@ fn saved_heads_come_back_as_they_were() {
 }
 
 #[test]
+fn the_same_seed_gives_the_same_bytes() {
+    for ((one, _), (other, _)) in heads().iter().zip(heads()) {
+        assert_eq!(one.to_bytes().unwrap(), other.to_bytes().unwrap(), "{:?}", one.model());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_as_readable_as_any_other() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (head, plain) = (folder.path().join("heads/a.safetensors"), folder.path().join("plain"));
+    heads().swap_remove(0).0.save(&head).unwrap();
+    std::fs::write(&plain, "").unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&head), mode(&plain));
+}
+
+#[test]
 fn probabilities_are_those_of_the_standardised_model() {
     for (head, dataset) in heads() {
         let mut row = dataset.row(1).to_vec();
