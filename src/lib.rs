@@ -15,7 +15,7 @@
 //! | [`weights`] | finds, pulls, verifies and reads model weights |
 //! | [`asr`] | turns segments into text |
 //! | [`learn`] | learns classes from features: probes, few-shot learning, trained heads as files |
-//! | [`corpus`] | what is done of a large piece of work, across crashes |
+//! | [`corpus`] | labelled corpora as they lie on disk; what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |
 //! | [`cli`] | the command line, one file a subcommand |

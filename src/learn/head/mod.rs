@@ -17,7 +17,6 @@ mod file;
 mod model;
 mod tensors;
 
-use super::classifier::Classifier;
 use super::standardise::Moments;
 use super::vector::softmax;
 use crate::{Error, Result};
