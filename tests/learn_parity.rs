@@ -47,6 +47,8 @@ struct Machine {
 struct Pair {
     objective: f64,
     support_vectors: usize,
+    /// Of the first rows, by the machine of the same support vectors in double precision.
+    decisions: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +101,7 @@ fn logistic_regression_has_the_coefficients_of_scikit_learn() {
             let weights = furthest(found.weights(), expected.weights.iter().flatten());
             let intercepts = furthest(found.intercepts(), &expected.intercepts);
             println!("{what}: weights within {weights:.1e}, intercepts within {intercepts:.1e}");
-            assert!(weights < 1e-4 && intercepts < 1e-4, "{what}");
+            assert!(weights < 2e-5 && intercepts < 2e-5, "{what}");
         }
     }
 }
@@ -132,14 +134,26 @@ fn machines_decide_and_solve_as_those_of_scikit_learn() {
             let off = furthest(&decisions, expected.decisions.iter().flatten());
             let objectives: Vec<f64> = pairs.iter().map(|pair| pair.objective).collect();
             let objective = furthest(&objectives, expected.pairs.iter().map(|pair| &pair.objective));
-            println!("{what}: decisions within {off:.1e}, objectives within {objective:.1e}");
-            assert!(off < 1e-5 && objective < 1e-6, "{what}");
+            let exact = furthest_from_exact(&found, &dataset, &expected.pairs);
+            println!(
+                "{what}: decisions within {off:.1e}, of exact {exact:.1e}, objectives within {objective:.1e}"
+            );
+            // libsvm keeps kernels in single precision, and is itself up to 1.1e-5 off the optimum of two classes here.
+            assert!(off < 2e-5 && exact < 1e-8 && objective < 1e-9, "{what}");
             assert_eq!(found.predict_all(&dataset).unwrap(), expected.predictions, "{what}");
             for (found, expected) in pairs.iter().zip(&expected.pairs) {
                 assert_eq!(found.support_vectors, expected.support_vectors, "{what}");
             }
         }
     }
+}
+
+fn furthest_from_exact(found: &Svm, dataset: &Dataset, pairs: &[Pair]) -> f64 {
+    let shown = pairs[0].decisions.len();
+    let decisions: Vec<f64> = (0..shown).flat_map(|row| found.decisions(dataset.row(row))).collect();
+    let exact = (0..shown).flat_map(|row| pairs.iter().map(move |pair| &pair.decisions[row]));
+    assert!(shown > 0);
+    furthest(&decisions, exact)
 }
 
 #[test]

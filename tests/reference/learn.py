@@ -2,8 +2,9 @@
 """Makes tests/fixtures/learn/expected.json: what scikit-learn learns from small problems of random numbers.
 
 Each problem has features (in single precision), labels and groups; coefficients of `LogisticRegression`; of `SVC`, linear
-and Gaussian, the decision values, the predictions with ties broken, and of each pair of classes the dual problem's value
-and the number of support vectors; and the folds of `StratifiedGroupKFold`.
+and Gaussian, the decision values, the predictions with ties broken, and of each pair of classes the dual problem's value,
+the number of support vectors and, of the first rows, the decision values of the exact machine; and the folds of
+`StratifiedGroupKFold`.
 
     pip install -r tests/reference/requirements.txt
     python tests/reference/learn.py
@@ -22,6 +23,8 @@ from sklearn.utils.class_weight import compute_class_weight
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "learn"
 TOLERANCE = 1e-9
+# Rows whose exact decision values are kept.
+SHOWN = 8
 
 
 def problem(classes: int, rows: int, width: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -46,21 +49,50 @@ def logistic(features: np.ndarray, labels: np.ndarray) -> list[dict]:
     return found
 
 
-def pair(features: np.ndarray, labels: np.ndarray, options: dict, weights: dict) -> dict:
-    model = SVC(**options, class_weight=weights, tol=TOLERANCE).fit(features, labels)
-    vectors, factors = model.support_vectors_, model.dual_coef_[0]
-    kernel = vectors @ vectors.T if options["kernel"] == "linear" else rbf_kernel(vectors, gamma=options["gamma"])
-    return {"objective": factors @ kernel @ factors / 2 - np.abs(factors).sum(), "support_vectors": len(vectors)}
+def kernel(options: dict, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a @ b.T if options["kernel"] == "linear" else rbf_kernel(a, b, gamma=options["gamma"])
+
+
+def pair(features: np.ndarray, signs: np.ndarray, bounds: np.ndarray, options: dict, shown: np.ndarray) -> dict:
+    model = SVC(**options, tol=TOLERANCE).fit(features, -signs, sample_weight=bounds / options["C"])
+    factors = np.zeros(len(signs))
+    factors[model.support_] = np.abs(model.dual_coef_[0])
+    signed = factors * signs
+    objective = signed @ kernel(options, features, features) @ signed / 2 - factors.sum()
+    weights, intercept = exact(kernel(options, features, features), signs, bounds, factors)
+    decisions = kernel(options, shown, features) @ weights + intercept
+    return {"objective": objective, "support_vectors": len(model.support_), "decisions": decisions.tolist()}
+
+
+def exact(kernels: np.ndarray, signs: np.ndarray, bounds: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, float]:
+    """The machine of the same support vectors without libsvm's rounding, which keeps kernels in single precision.
+
+    Free vectors lie on the margin and signed factors sum to zero: as many linear equations as there are unknowns.
+    """
+    bounded = factors >= bounds * (1 - 1e-7)
+    free = np.flatnonzero((factors > bounds * 1e-7) & ~bounded)
+    weights = np.where(bounded, bounds * signs, 0.0)
+    equations = np.zeros((len(free) + 1, len(free) + 1))
+    equations[:-1, :-1] = kernels[np.ix_(free, free)]
+    equations[:-1, -1] = equations[-1, :-1] = 1
+    solved = np.linalg.solve(equations, np.append(signs[free] - kernels[free] @ weights, -weights.sum()))
+    weights[free] = solved[:-1]
+    margins = signs * (kernels @ weights + solved[-1])
+    factors = weights * signs
+    inside = (factors >= -1e-9).all() and (factors <= bounds + 1e-9).all()
+    outside = (margins[factors == 0] >= 1 - 1e-9).all() and (margins[bounded] <= 1 + 1e-9).all()
+    assert inside and outside, "the support vectors are not those of the optimum"
+    return weights, solved[-1]
 
 
 def svm(features: np.ndarray, labels: np.ndarray) -> list[dict]:
     features = features.astype(np.float64)
     classes = np.unique(labels)
     found = []
-    for kernel, gamma in [("linear", 1.0), ("rbf", 0.2), ("rbf", "scale")]:
+    for name, gamma in [("linear", 1.0), ("rbf", 0.2), ("rbf", "scale")]:
         for c, balanced in [(0.1, False), (1.0, True), (10.0, True)]:
             scale = 1 / (features.shape[1] * features.var())
-            options = {"kernel": kernel, "C": c, "gamma": scale if gamma == "scale" else gamma}
+            options = {"kernel": name, "C": c, "gamma": scale if gamma == "scale" else gamma}
             values = compute_class_weight("balanced", classes=classes, y=labels) if balanced else np.ones(len(classes))
             weights = dict(zip(classes.tolist(), values.tolist()))
             model = SVC(**options, class_weight=weights, tol=TOLERANCE, break_ties=len(classes) > 2).fit(features, labels)
@@ -68,12 +100,13 @@ def svm(features: np.ndarray, labels: np.ndarray) -> list[dict]:
             for i, first in enumerate(classes):
                 for second in classes[i + 1 :]:
                     rows = (labels == first) | (labels == second)
-                    of_pair = {int(label): weights[int(label)] for label in (first, second)}
-                    pairs.append(pair(features[rows], labels[rows], options, of_pair))
+                    signs = np.where(labels[rows] == first, 1.0, -1.0)
+                    bounds = c * np.array([weights[int(label)] for label in labels[rows]])
+                    pairs.append(pair(features[rows], signs, bounds, options, features[:SHOWN]))
             decisions = model.decision_function(features)
             found.append(
                 {
-                    "kernel": "scale" if gamma == "scale" else kernel,
+                    "kernel": "scale" if gamma == "scale" else name,
                     "c": c,
                     "balanced": balanced,
                     "decisions": np.round(decisions.reshape(len(features), -1), 7).tolist(),
