@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::classes::{ABUSIVE, CLEAN};
-use super::record::{Content, Record, Split};
+use super::record::{Content, Record};
 use super::{files, language, table};
 use crate::{Error, Result};
 
@@ -19,7 +19,13 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Record>> {
     if tables.is_empty() {
         return Err(Error::corpus(folder, format!("there is no table in annotations/; expected {FORM}")));
     }
-    Ok(tables.iter().map(|table| of_table(folder, table)).collect::<Result<Vec<_>>>()?.concat())
+    Ok(tables
+        .iter()
+        .map(|table| of_table(folder, table))
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 pub(super) fn tables(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -37,7 +43,7 @@ pub(super) fn label(abuse: &str) -> Option<&'static str> {
 }
 
 fn of_table(folder: &Path, table: &Path) -> Result<Vec<Record>> {
-    let (language, split) = name(table).ok_or_else(|| {
+    let (language, split) = table::language_and_split(table).ok_or_else(|| {
         Error::corpus(table, format!("the table's name says no language and split; expected {FORM}"))
     })?;
     let clips = clips(folder, language).ok_or_else(|| {
@@ -82,11 +88,6 @@ fn of_table(folder: &Path, table: &Path) -> Result<Vec<Record>> {
     }
 }
 
-fn name(table: &Path) -> Option<(&str, Split)> {
-    let (language, split) = files::stem(table).rsplit_once('_')?;
-    Some((language, Split::named(split)?)).filter(|_| !language.is_empty())
-}
-
 fn clips(folder: &Path, language: &str) -> Option<PathBuf> {
     let named = HOMES.map(|home| folder.join(home).join(format!("SC_audio_{language}")));
     named.into_iter().find(|clips| clips.is_dir())
@@ -94,6 +95,7 @@ fn clips(folder: &Path, language: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Split;
     use super::super::files::tests::tree;
     use super::*;
 

@@ -28,32 +28,30 @@ pub(super) fn detect(path: &Path) -> Result<Layout> {
 }
 
 fn of_file(path: &Path) -> Option<Layout> {
-    match () {
-        () if files::has_extension(path, &["parquet"]) => Some(Layout::AdimaParquet),
-        () if macd::fits(path) => Some(Layout::Macd),
-        () if manifest::fits(path) => Some(Layout::Manifest),
-        () => None,
+    if files::has_extension(path, &["parquet"]) {
+        return Some(Layout::AdimaParquet);
     }
+    if macd::fits(path) {
+        return Some(Layout::Macd);
+    }
+    manifest::fits(path).then_some(Layout::Manifest)
 }
 
 /// The layout whose names most clips have; the reader tells of those that have not.
 fn of_clips(folder: &Path, clips: &[PathBuf]) -> Result<Layout> {
-    let fitting = |layout: &Layout| {
-        layout.scheme().map_or(0, |scheme| clips.iter().filter(|clip| scheme.fits(clip)).count())
-    };
-    let best = Layout::ALL.into_iter().find(|layout| 2 * fitting(layout) > clips.len());
-    best.ok_or_else(|| match clips.first() {
+    let fits = |layout: &Layout, clip: &Path| layout.scheme().is_some_and(|scheme| scheme.fits(clip));
+    let fitting = |layout: &Layout| clips.iter().filter(|clip| fits(layout, clip)).count();
+    if let Some(best) = Layout::ALL.into_iter().find(|layout| 2 * fitting(layout) > clips.len()) {
+        return Ok(best);
+    }
+    let misfit = clips.iter().find(|clip| !Layout::ALL.iter().any(|layout| fits(layout, clip)));
+    Err(match misfit.or(clips.first()) {
         Some(clip) => {
-            let example = clips.iter().find(|clip| !Layout::ALL.iter().any(|l| one_fits(*l, clip)));
-            let example = files::id(folder, example.unwrap_or(clip));
+            let example = files::id(folder, clip);
             unknown(folder, format!("{} WAV and FLAC files such as {example}", clips.len()))
         }
         None => unknown(folder, "no table, WAV or FLAC file".into()),
     })
-}
-
-fn one_fits(layout: Layout, clip: &Path) -> bool {
-    layout.scheme().is_some_and(|scheme| scheme.fits(clip))
 }
 
 fn unknown(path: &Path, found: String) -> Error {

@@ -40,13 +40,17 @@ fn find(walk: WalkDir, folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf
     let walk = walk.min_depth(1).follow_links(true).sort_by_file_name().into_iter();
     let mut found = Vec::new();
     for entry in walk.filter_entry(|entry| !is_hidden(entry)) {
-        let entry =
-            entry.map_err(|error| Error::io(error.path().unwrap_or(folder).to_path_buf(), error.into()))?;
+        let entry = entry.map_err(|error| fault(folder, error))?;
         if entry.file_type().is_file() && has_extension(entry.path(), extensions) {
             found.push(entry.into_path());
         }
     }
     Ok(found)
+}
+
+fn fault(folder: &Path, error: walkdir::Error) -> Error {
+    let path = error.path().unwrap_or(folder).to_path_buf();
+    Error::io(path, error.into())
 }
 
 pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {

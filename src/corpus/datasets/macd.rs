@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::classes::{ABUSIVE, CLEAN};
-use super::record::{Content, Record, Split};
+use super::record::{Content, Record};
 use super::{files, language, table};
 use crate::{Error, Result};
 
@@ -12,7 +12,7 @@ pub(super) const FORM: &str =
 
 /// Whether the name of a table is as expected.
 pub(super) fn fits(path: &Path) -> bool {
-    files::has_extension(path, &["csv"]) && name(path).is_some()
+    files::has_extension(path, &["csv"]) && table::language_and_split(path).is_some()
 }
 
 /// The comments of a table, or of all tables of a folder.
@@ -24,16 +24,17 @@ pub(super) fn read(path: &Path) -> Result<Vec<Record>> {
     if tables.is_empty() {
         return Err(Error::corpus(path, format!("there is no table; expected {FORM}")));
     }
-    Ok(tables.iter().map(|table| of_table(table)).collect::<Result<Vec<_>>>()?.concat())
-}
-
-fn name(table: &Path) -> Option<(&str, Split)> {
-    let (language, split) = files::stem(table).rsplit_once('_')?;
-    Some((language, Split::named(split)?)).filter(|_| !language.is_empty())
+    Ok(tables
+        .iter()
+        .map(|table| of_table(table))
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 fn of_table(table: &Path) -> Result<Vec<Record>> {
-    let (language, split) = name(table).ok_or_else(|| {
+    let (language, split) = table::language_and_split(table).ok_or_else(|| {
         Error::corpus(table, format!("the table's name says no language and split; expected {FORM}"))
     })?;
     let record = |(row, [label, text]): table::Row<2>| {
@@ -61,6 +62,7 @@ fn of_table(table: &Path) -> Result<Vec<Record>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Split;
     use super::super::files::tests::tree;
     use super::*;
 

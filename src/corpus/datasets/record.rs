@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{self, StrDeserializer};
 
 use crate::audio::AudioInput;
 
@@ -68,12 +70,8 @@ impl Record {
 impl Split {
     /// The part of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "train" => Some(Self::Train),
-            "val" | "validation" | "dev" => Some(Self::Validation),
-            "test" => Some(Self::Test),
-            _ => None,
-        }
+        let name: StrDeserializer<'_, value::Error> = name.into_deserializer();
+        Self::deserialize(name).ok()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::files;
+use super::record::Split;
 use crate::{Error, Result};
 
 /// A row's number, counted from 1 below the header, and its columns. Lines are not counted: a text may have several.
@@ -27,6 +29,12 @@ pub(super) fn rows<const N: usize>(path: &Path, names: [&str; N]) -> Result<Vec<
     (1..).zip(reader.records()).map(row).collect()
 }
 
+/// The language and the split that a table is named after, as in `Hindi_train.csv`.
+pub(super) fn language_and_split(table: &Path) -> Option<(&str, Split)> {
+    let (language, split) = files::stem(table).rsplit_once('_')?;
+    Some((language, Split::named(split)?)).filter(|_| !language.is_empty())
+}
+
 /// What is known of an error of the reader: the file, and where in it.
 pub(super) fn fault(path: &Path, error: csv::Error) -> Error {
     let text = error.to_string();
@@ -47,6 +55,20 @@ mod tests {
         let found = rows(&home.path().join("a.csv"), ["label", "text"]).unwrap();
         let row = |number: usize, label: &str, text: &str| (number, [label.to_string(), text.to_string()]);
         assert_eq!(found, [row(1, "Yes", "a, b\nc"), row(2, "No", "d")]);
+    }
+
+    #[test]
+    fn names_of_tables_say_language_and_split() {
+        for (name, expected) in [
+            ("a/Hindi_train.csv", Some(("Hindi", Split::Train))),
+            ("sign_language_val.csv", Some(("sign_language", Split::Validation))),
+            ("tamil_dev.csv", Some(("tamil", Split::Validation))),
+            ("_test.csv", None),
+            ("hindi_all.csv", None),
+            ("test.csv", None),
+        ] {
+            assert_eq!(language_and_split(Path::new(name)), expected, "{name}");
+        }
     }
 
     #[test]
