@@ -14,7 +14,8 @@
 //! | [`models`] | the networks |
 //! | [`weights`] | finds, pulls, verifies and reads model weights |
 //! | [`asr`] | turns segments into text |
-//! | [`corpus`] | what is done of a large piece of work, across crashes |
+//! | [`learn`] | learns classes from features: probes, few-shot learning, trained heads as files |
+//! | [`corpus`] | labelled corpora as they lie on disk; what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |
 //! | [`cli`] | the command line, one file a subcommand |
@@ -29,6 +30,7 @@ pub mod corpus;
 pub mod dsp;
 pub mod error;
 pub mod event;
+pub mod learn;
 pub mod models;
 pub mod output;
 pub mod pipeline;

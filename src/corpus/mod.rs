@@ -1,5 +1,7 @@
-//! Work on many files that outlives the process: what was done is written down, and not done again.
+//! Large collections of sound: labelled corpora are read, and work on many files outlives the process, for what was done is
+//! written down, and not done again.
 
+pub mod datasets;
 mod journal;
 
 pub use journal::Journal;

@@ -1,5 +1,5 @@
 //! Scores of transcripts against references, in [`abx`] of features against phones, and in [`verification`] of vectors
-//! against speakers.
+//! against speakers; and of classes, in [`classification`], with intervals by [`bootstrap`].
 //!
 //! [`word_errors`] and [`char_errors`] count what differs, [`difference`] shows it word by word, and [`normalise`]
 //! first takes away what is no error of hearing: case, punctuation, spelling of contractions. Scores of several
@@ -14,6 +14,8 @@
 //! ```
 
 pub mod abx;
+pub mod bootstrap;
+pub mod classification;
 mod normalise;
 pub mod verification;
 mod wer;
