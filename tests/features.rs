@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use awaaz::compute::Precision;
 use tempfile::TempDir;
 
 /// Sounds of two speakers: p is a low tone and b a high one, a second each by turns, with noise.
@@ -61,6 +62,37 @@ fn features_of_a_cpc_file_tell_tones_apart() {
         for speakers in ["within", "across"] {
             assert_eq!(scores[speakers]["error"], 0.0, "layer {layer}, {speakers}: {scores}");
         }
+    }
+}
+
+/// Promise: weights that were packed are kept for the next start, which gives the same, unless that is not wanted.
+#[test]
+fn packed_weights_are_kept_and_change_nothing() {
+    let folder = clips();
+    let packs = folder.path().join("cache/packs");
+    let run = |out: &str, more: &[&str]| {
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wav2vec2/xls-r");
+        let more =
+            [&["--model", model.to_str().unwrap(), "--out", out, "--offline", "--precision", "int8"], more];
+        let output = Command::new(env!("CARGO_BIN_EXE_awaaz"))
+            .args(["embed", "anna.wav"])
+            .args(more.concat())
+            .current_dir(folder.path())
+            .env("AWAAZ_CACHE", folder.path().join("cache"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let kept = fs::read_dir(&packs).map_or(0, |entries| entries.count());
+        (fs::read(folder.path().join(out).join("anna.npy")).unwrap(), kept)
+    };
+    let (without, kept) = run("without", &["--no-weight-cache"]);
+    assert_eq!(kept, 0);
+    let (first, _) = run("first", &[]);
+    let (second, kept) = run("second", &[]);
+    assert!(without == first && first == second);
+    assert!(kept <= 1, "the second start uses what the first kept");
+    if Precision::auto() == Precision::Int8 {
+        assert_eq!(kept, 1);
     }
 }
 

@@ -32,7 +32,7 @@ pub use linear::Linear;
 pub(crate) use lstm::lstm_cell;
 pub use lstm::{Lstm, LstmState};
 pub use norm::LayerNorm;
-pub use pack::{Arrays, Pack, Packed, Taken};
+pub use pack::{Arrays, PACK, Pack, Packed, Taken};
 pub(crate) use panels::int8_kernel;
 pub use precision::Precision;
 pub use rows::{RowLinear, RowMatrix};

@@ -8,13 +8,14 @@
 //! ```
 //!
 //! A file gets its name by one rename when it is whole and on the disk, and is never written again: a map of it stays
-//! what it was.
+//! what it was. Files that were of no use for two months go when another is made.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,10 @@ const MAGIC: &[u8; 8] = b"AWZPACK1";
 const FOOTER: usize = 24;
 /// Arrays begin at multiples of this: the width of the widest vectors.
 const ALIGN: u64 = 64;
+/// What names of files end in.
+pub const PACK: &str = "pack";
+/// A file goes when it was of no use for so long.
+const KEPT_FOR: Duration = Duration::from_secs(60 * 24 * 3600);
 
 /// A file of packed weights: one that is there, or one in the making.
 pub struct Pack(State);
@@ -117,6 +122,8 @@ impl Pack {
         if magic != MAGIC || index.made_from != made_from {
             return None;
         }
+        // Where it cannot be marked as of use, it is made again some day.
+        let _ = file.set_modified(SystemTime::now());
         // Where it cannot be asked for ahead, it is read as it is used.
         #[cfg(unix)]
         let _ = map.advise(memmap2::Advice::WillNeed);
@@ -200,7 +207,22 @@ impl Writer {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|error| error.error)?;
+        remove_unused(self.path.parent().unwrap_or(Path::new("")));
         Ok(())
+    }
+}
+
+/// Removes the packs of `folder` that were of no use for long, where that is possible.
+fn remove_unused(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let changed = entry.metadata().and_then(|metadata| metadata.modified());
+        let is_unused = changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > KEPT_FOR));
+        if is_unused && path.extension().is_some_and(|extension| extension == PACK) {
+            // Another process may have been first.
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -274,6 +296,24 @@ mod tests {
         start(&path, "file 1");
         assert_eq!(start(&path, "file 2").1, 3);
         assert_eq!(start(&path, "file 2").1, unkept());
+    }
+
+    #[test]
+    fn files_of_no_use_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, days) in [("used.pack", 59), ("unused.pack", 61), ("another's.txt", 61)] {
+            let age = Duration::from_secs(days * 24 * 3600);
+            File::create(path(name)).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        }
+        start(&path("model.pack"), "file 1");
+        let there = ["used.pack", "unused.pack", "another's.txt"].map(|name| path(name).exists());
+        assert_eq!(there, [true, false, true]);
+        let long_ago = SystemTime::now() - Duration::from_secs(40 * 24 * 3600);
+        let file = File::options().append(true).open(path("model.pack")).unwrap();
+        file.set_modified(long_ago).unwrap();
+        start(&path("model.pack"), "file 1");
+        assert!(file.metadata().unwrap().modified().unwrap() > long_ago);
     }
 
     #[test]

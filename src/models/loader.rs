@@ -1,7 +1,7 @@
 //! Layers from a checkpoint by name.
 
 use crate::Result;
-use crate::compute::{LayerNorm, Linear, Pack, Packed, Precision, RowLinear, RowMatrix, int8_kernel};
+use crate::compute::{LayerNorm, Linear, PACK, Pack, Packed, Precision, RowLinear, RowMatrix, int8_kernel};
 use crate::weights::{Checkpoint, Values, Weight, text_digest};
 
 /// Reads layers of known shape; names are prefixes without `.weight` and `.bias`.
@@ -19,7 +19,7 @@ pub fn pack_of(checkpoint: &Checkpoint, precision: Precision) -> Option<Pack> {
     let folder = checkpoint.packs()?;
     let files = checkpoint.identity()?;
     let kernel = int8_kernel();
-    let name = format!("{}-{precision}-{kernel}.pack", &text_digest(&files).to_string()[..16]);
+    let name = format!("{}-{precision}-{kernel}.{PACK}", &text_digest(&files).to_string()[..16]);
     Pack::open(&folder.join(name), &format!("{FORMAT}\n{precision} for {kernel}\n{files}"))
 }
 
