@@ -32,7 +32,7 @@ pub struct ModelArgs {
     /// processor is made for it [default: f32, live int8].
     #[arg(long, value_name = "f32|bf16|int8|auto", help_heading = "Model")]
     precision: Option<Precision>,
-    /// Do not keep int8 weights on disk for a faster next start (in packs/ of the cache; about as large as the int8 model).
+    /// Do not keep weights as the processor wants them for the next start (in packs/ of the cache; as large as the model).
     #[arg(long, help_heading = "Model")]
     no_weight_cache: bool,
     /// Threads [default: one a processor core].
@@ -82,6 +82,11 @@ impl ModelArgs {
             offline: false,
             onnx: OnnxArgs::default(),
         }
+    }
+
+    /// The same model, run so where it is an ONNX export.
+    pub fn through(self, onnx: OnnxArgs) -> Self {
+        Self { onnx, ..self }
     }
 
     /// The same settings for another model.

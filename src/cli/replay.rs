@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::Exit;
 use super::model_args::ModelArgs;
+use super::onnx_args::OnnxArgs;
 use super::stop::Stop;
 use super::stream::{HearArgs, Heard, Listener};
 use crate::asr::AudioSource;
@@ -40,6 +41,8 @@ pub struct ReplayArgs {
     /// Another model than the one that was used.
     #[arg(long, value_name = "NAME|PATH")]
     model: Option<String>,
+    #[command(flatten)]
+    onnx: OnnxArgs,
 }
 
 /// Runs the subcommand.
@@ -50,7 +53,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     let recorded = Recording::read(args)?;
     let stop = Stop::on_signals()?;
     let name = args.model.clone().unwrap_or_else(|| recorded.start.model.clone());
-    let model = ModelArgs::named(name, recorded.start.precision);
+    let model = ModelArgs::named(name, recorded.start.precision).through(args.onnx.clone());
     let hear = HearArgs::of_stream(&recorded.start, model);
     let listener = Listener::load(&hear, &stop)?;
     let channel = recorded.start.channel.map_or(Channel::Mix, Channel::Only);

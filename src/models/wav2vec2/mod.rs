@@ -27,7 +27,7 @@ use std::ops::ControlFlow;
 
 use candle_core::{Device, Tensor};
 
-use crate::compute::{Linear, Pack, Precision};
+use crate::compute::{Linear, Precision};
 use crate::models::loader::{Loader, pack_of};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
@@ -64,7 +64,9 @@ impl Wav2Vec2 {
         let features = FeatureEncoder::load(&loader, &config)?;
         let projection = FeatureProjection::load(&loader, &config)?;
         let transformer = Transformer::load(&loader, &config)?;
-        pack.map(Pack::finish);
+        if let Some(pack) = pack {
+            pack.finish();
+        }
         Ok(Self { config, features, projection, transformer })
     }
 

@@ -16,7 +16,7 @@ pub use decoder::{CrossCache, CrossWeights, Decoder, DecoderState, Input, Worksp
 pub use encoder::Encoder;
 
 use crate::Result;
-use crate::compute::{Pack, Precision};
+use crate::compute::Precision;
 use crate::dsp::LogMel;
 use crate::models::loader::{Loader, pack_of};
 use crate::weights::Checkpoint;
@@ -47,7 +47,9 @@ impl Whisper {
         let (encoder, decoder) =
             rayon::join(|| Encoder::load(&loader, &config), || Decoder::load(&loader, &config));
         let (encoder, decoder) = (encoder?, decoder?);
-        pack.map(Pack::finish);
+        if let Some(pack) = pack {
+            pack.finish();
+        }
         Ok(Self { log_mel: LogMel::new(config.mels), encoder, decoder, config })
     }
 }
