@@ -33,6 +33,14 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         reason: String,
     },
+    /// A labelled corpus is not laid out as expected: correct what is named, or write a manifest of it.
+    #[error("{}: {reason}", path.display())]
+    Corpus {
+        /// Its folder, or the file of it that does not fit.
+        path: PathBuf,
+        /// What was expected and what was found.
+        reason: String,
+    },
     /// A model's files are missing, damaged or not of the expected form: pull or name another.
     #[error("model {model}: {reason}")]
     Model {
@@ -92,6 +100,11 @@ impl Error {
     /// An [`Error::Device`] for `device`.
     pub fn device(device: impl Into<String>, reason: impl ToString) -> Self {
         Self::Device { device: device.into(), reason: reason.to_string() }
+    }
+
+    /// An [`Error::Corpus`] for the folder or file at `path`.
+    pub fn corpus(path: impl AsRef<Path>, reason: impl ToString) -> Self {
+        Self::Corpus { path: path.as_ref().to_path_buf(), reason: reason.to_string() }
     }
 
     /// An [`Error::Library`] for the one at `path`.

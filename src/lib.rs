@@ -14,6 +14,7 @@
 //! | [`models`] | the networks |
 //! | [`weights`] | finds, pulls, verifies and reads model weights |
 //! | [`asr`] | turns segments into text |
+//! | [`text`] | finds abuse in written text, by word lists and by a small classifier |
 //! | [`corpus`] | what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |
@@ -33,6 +34,7 @@ pub mod models;
 pub mod output;
 pub mod pipeline;
 pub mod score;
+pub mod text;
 pub mod time;
 pub mod vad;
 pub mod weights;
