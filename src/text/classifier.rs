@@ -47,6 +47,12 @@ impl TextClassifier {
         &mut self.card
     }
 
+    /// This, saying on its card that it was trained on `data`.
+    pub fn with_data(mut self, data: Vec<Data>) -> Self {
+        self.card.data = data;
+        self
+    }
+
     /// The probability, from 0 to 1, that `text` is abusive.
     pub fn probability(&self, text: &str) -> f32 {
         self.probability_of(&normalise(text))
@@ -90,8 +96,7 @@ impl TextClassifier {
     }
 
     pub(super) fn logit(&self, features: &Features) -> f32 {
-        let sum: f32 =
-            features.values.iter().map(|&(bucket, value)| value * self.weights.get(bucket)).sum();
+        let sum: f32 = features.values.iter().map(|&(bucket, value)| value * self.weights.get(bucket)).sum();
         sum + self.card.bias
     }
 

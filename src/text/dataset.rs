@@ -150,8 +150,8 @@ impl Table {
             if line.trim().is_empty() {
                 continue;
             }
-            let object: serde_json::Value =
-                serde_json::from_str(&line).map_err(|error| self.fault(at, format!("is no JSON: {error}")))?;
+            let object: serde_json::Value = serde_json::from_str(&line)
+                .map_err(|error| self.fault(at, format!("is no JSON: {error}")))?;
             let field = |names: &[&str]| names.iter().find_map(|&name| object.get(name));
             let label = field(&LABEL).map(|label| label.as_str().map_or(label.to_string(), str::to_owned));
             let text = field(&TEXT).and_then(|text| text.as_str());
@@ -239,4 +239,108 @@ fn is_table(path: &Path) -> bool {
 fn is_json(path: &Path) -> bool {
     let is = |end: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(end));
     is("jsonl") || is("ndjson") || is("json")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(name: &str, contents: &[u8], labels: &Labels) -> Result<Vec<Example>> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(name);
+        fs::write(&path, contents).unwrap();
+        Table::at(&path).read(labels)
+    }
+
+    #[test]
+    fn names_tell_of_parts_and_languages() {
+        for (name, language, part) in [
+            ("hindi_train.csv", Some("hi"), Some(Part::Training)),
+            ("malyalam_val.csv", Some("ml"), Some(Part::Validation)),
+            ("ta-test.jsonl", Some("ta"), Some(Part::Test)),
+            ("comments_dev.csv", None, Some(Part::Validation)),
+            ("kannada.csv", Some("kn"), None),
+            ("labeled_data.csv", None, None),
+        ] {
+            let table = Table::at(name.as_ref());
+            assert_eq!((table.language.as_deref(), table.part), (language, part), "{name}");
+        }
+    }
+
+    #[test]
+    fn labels_mean_what_the_table_says() {
+        struct Case {
+            name: &'static str,
+            contents: &'static str,
+            labels: Labels,
+            /// Text, whether it is abusive, and its language.
+            expected: &'static [(&'static str, bool, &'static str)],
+        }
+        let told = |labels: &[&str]| Labels::Abusive(labels.iter().map(|&label| label.to_owned()).collect());
+        let cases = [
+            Case {
+                name: "hindi_train.csv",
+                contents: "label,text\n0,\"one,\n two \"\"three\"\"\"\n1,four\n",
+                labels: Labels::Usual,
+                expected: &[("one,\n two \"three\"", true, "hi"), ("four", false, "hi")],
+            },
+            Case {
+                name: "mine.csv",
+                contents: "\u{feff}label,text,language\n1,bad,English\nclean,good,xyz\n",
+                labels: Labels::Usual,
+                expected: &[("bad", true, "en"), ("good", false, "xyz")],
+            },
+            Case {
+                name: "tweets.csv",
+                contents: ",count,class,tweet\n0,3,2,good\n1,3,0,bad\n2,3,1,rude\n",
+                labels: told(&["0", "1"]),
+                expected: &[("good", false, "und"), ("bad", true, "und"), ("rude", true, "und")],
+            },
+            Case {
+                name: "mine.jsonl",
+                contents: "{\"label\": 1, \"text\": \"bad\"}\n\n{\"label\": false, \"text\": \"good\", \"language\": \"ta\"}\n",
+                labels: Labels::Usual,
+                expected: &[("bad", true, "und"), ("good", false, "ta")],
+            },
+        ];
+        for Case { name, contents, labels, expected } in cases {
+            let found = read(name, contents.as_bytes(), &labels).unwrap();
+            let found: Vec<_> =
+                found.iter().map(|e| (e.text.as_str(), e.abusive, e.language.as_str())).collect();
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused_with_its_row() {
+        for (name, contents, told) in [
+            ("a.csv", &b"words,more\n1,2\n"[..], "label and text"),
+            ("a.csv", b"", "label and text"),
+            ("a.csv", b"label,text\n1\n", "row 1"),
+            ("a.csv", b"label,text\n1,ok\nperhaps,ok\n", "row 2 has the label \"perhaps\""),
+            ("hindi_train.csv", b"label,text\n2,ok\n", "row 1"),
+            ("a.csv", b"label,text\n1,\xff\xfe\n", "UTF-8"),
+            ("a.jsonl", b"{\"label\": 1}\n", "row 1"),
+            ("a.jsonl", b"label,text\n", "row 1 is no JSON"),
+        ] {
+            let found = read(name, contents, &Labels::Usual);
+            let Err(Error::Corpus { reason, .. }) = found else { panic!("{name}: {found:?}") };
+            assert!(reason.contains(told), "{name}: {reason}");
+        }
+        assert!(matches!(Table::all_at("no/such/folder".as_ref()), Err(Error::Io { .. })));
+        let empty = tempfile::tempdir().unwrap();
+        assert!(matches!(Table::all_at(empty.path()), Err(Error::Corpus { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(contents in prop::collection::vec(any::<u8>(), 0..200)) {
+            for (name, head) in [("a.csv", "label,text\n"), ("a.jsonl", "")] {
+                let contents = [head.as_bytes(), &contents].concat();
+                let _ = read(name, &contents, &Labels::Usual);
+            }
+        }
+    }
 }

@@ -18,6 +18,17 @@ pub(super) struct Row {
     pub positive: bool,
     /// C: what it costs to be wrong.
     pub cost: f64,
+    /// The squares of the features, and of what is always 1.
+    pub square: f64,
+}
+
+impl Row {
+    /// A text whose features count as much as `scales` say.
+    pub fn new(mut features: Features, scales: &[f32], positive: bool, cost: f64) -> Self {
+        features.values.iter_mut().for_each(|(bucket, value)| *value *= scales[*bucket as usize]);
+        let square = 1.0 + features.values.iter().map(|&(_, value)| f64::from(value).powi(2)).sum::<f64>();
+        Self { features, positive, cost, square }
+    }
 }
 
 /// How long to learn.
@@ -81,8 +92,7 @@ struct Step {
 /// The best dual variable of `row`, all others being as they are.
 fn solve(row: &Row, alpha: f64, margin: f64, inner_slope: f64) -> Step {
     let cost = row.cost;
-    // The squares of the features sum to 1, and that of what is always 1 is 1; a text without words has only the latter.
-    let square = if row.features.values.is_empty() { 1.0 } else { 2.0 };
+    let square = row.square;
     // Seen from the end that is nearer to the solution, as the logarithm is steep at both.
     let mirrored = 0.5 * square * (cost - 2.0 * alpha) + margin < 0.0;
     let (sign, old) = if mirrored { (-1.0, cost - alpha) } else { (1.0, alpha) };

@@ -8,7 +8,7 @@ use super::latin::{latin, sound};
 use super::normalise::NormalText;
 
 /// In which letters n-grams are taken of words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Letters {
     /// As they are written.

@@ -76,3 +76,38 @@ pub fn best_threshold(pairs: &[(f32, bool)]) -> f32 {
     }
     if pairs.is_empty() { 0.5 } else { threshold }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_counts_are_those_by_hand() {
+        let counts = Counts { hits: 6, misses: 2, false_alarms: 4, rejections: 8 };
+        assert_eq!((counts.total(), counts.accuracy()), (20, 0.7));
+        // 12 / 18 and 16 / 22.
+        assert!((counts.f1() - 2.0 / 3.0).abs() < 1e-12);
+        assert!((counts.macro_f1() - (2.0 / 3.0 + 8.0 / 11.0) / 2.0).abs() < 1e-12);
+        let none = Counts::default();
+        assert_eq!((none.accuracy(), none.f1(), none.macro_f1()), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn the_best_threshold_is_between_the_classes() {
+        struct Case {
+            pairs: &'static [(f32, bool)],
+            threshold: f32,
+        }
+        let cases = [
+            Case { pairs: &[], threshold: 0.5 },
+            Case { pairs: &[(0.2, false), (0.6, true)], threshold: 0.4 },
+            Case { pairs: &[(0.9, true), (0.1, false), (0.5, true), (0.3, false)], threshold: 0.4 },
+            // One is wrong in any case; of those that are told apart by none, all go one way.
+            Case { pairs: &[(0.1, false), (0.3, false), (0.3, true), (0.9, true)], threshold: 0.2 },
+        ];
+        for Case { pairs, threshold } in cases {
+            let found = best_threshold(pairs);
+            assert!((found - threshold).abs() < 1e-6, "{pairs:?}: {found}");
+        }
+    }
+}

@@ -103,3 +103,34 @@ fn is_vowel(c: char) -> bool {
 fn is_consonant(c: char) -> bool {
     c.is_ascii_lowercase() && !is_vowel(c)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tables_write_and_what_people_write_sound_alike() {
+        for (native, written) in [
+            ("कामचोर", "kamchor"),
+            ("निकम्मा", "nikamma"),
+            ("मूर्ख", "moorkh"),
+            ("चूहा", "chuha"),
+            ("गंदा", "ganda"),
+            ("जाहिल", "zaahil"),
+            ("दीवार", "deewar"),
+            ("बिल्ली", "billi"),
+            ("दुनिया", "duniya"),
+            ("नमकीन", "namkeen"),
+        ] {
+            assert_eq!(sound(&latin(native)), sound(written), "{native}");
+        }
+    }
+
+    #[test]
+    fn other_words_sound_otherwise() {
+        for (one, other) in [("kal", "kala"), ("bat", "bit"), ("din", "dil"), ("pani", "rani"), ("so", "se")]
+        {
+            assert_ne!(sound(one), sound(other));
+        }
+    }
+}

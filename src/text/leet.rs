@@ -23,7 +23,8 @@ fn unmask_word(word: &mut [Letter]) {
     if word.iter().any(|letter| !letter.c.is_ascii()) {
         return;
     }
-    let (Some(first), Some(last)) = (word.iter().position(is_letter), word.iter().rposition(is_letter)) else {
+    let (Some(first), Some(last)) = (word.iter().position(is_letter), word.iter().rposition(is_letter))
+    else {
         return;
     };
     let letters = word.iter().filter(|letter| is_letter(letter)).count();

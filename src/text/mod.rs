@@ -13,6 +13,7 @@ mod latin;
 mod leet;
 pub mod lexicon;
 pub mod normalise;
+mod scale;
 pub mod train;
 
 pub use classifier::TextClassifier;

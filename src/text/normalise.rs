@@ -265,3 +265,119 @@ fn squeezed(letters: &[Letter]) -> Vec<Letter> {
 fn is_stretchable(c: char) -> bool {
     c.is_alphabetic() || class(c) == Class::Mark || is_pictogram(c)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Case {
+        text: &'static str,
+        normal: &'static str,
+    }
+
+    const fn case(text: &'static str, normal: &'static str) -> Case {
+        Case { text, normal }
+    }
+
+    fn check(cases: &[Case]) {
+        for Case { text, normal } in cases {
+            assert_eq!(normalise(text).as_str(), *normal, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn case_forms_and_punctuation_are_taken_away() {
+        check(&[
+            case("", ""),
+            case("  Hello,\t WORLD! ", "hello world"),
+            case("ＷＩＤＥ ﬁt ½", "wide fit 1 2"),
+            case("Straße ΟΔΟΣ οδός", "strasse οδοσ οδόσ"),
+            case("İZMİR ılık", "izmir ilik"),
+            case("don't rock 'n' roll", "dont rock n roll"),
+            case("e\u{301}té año", "été año"),
+            case("傻瓜ok", "傻 瓜 ok"),
+            case("hey😠😠😠😠👍🏽", "hey 😠 👍"),
+        ]);
+    }
+
+    #[test]
+    fn letters_in_a_row_are_one_when_there_are_three() {
+        check(&[
+            case("soooo goood", "so god"),
+            case("good boss", "good boss"),
+            case("1000 22222", "1000 22222"),
+            case("नहींंंं", "नहीं"),
+            case("YESSsss", "yes"),
+        ]);
+    }
+
+    #[test]
+    fn digits_and_signs_are_letters_inside_words_alone() {
+        check(&[
+            case("sh1t $h1t @ss a$$ a55", "shit shit ass ass ass"),
+            case("b!tch wow! !no!", "bitch wow no"),
+            case("5hit 1st 4g 100rs 3rd", "shit 1st 4g 100rs 3rd"),
+            case("covid19 12:30 $5 5 @ 3", "covid19 12 30 5 5 3"),
+            case("n1gg4r5", "niggars"),
+            case("कमल5 ७ mp3", "कमल5 ७ mpe"),
+        ]);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_no_letter() {
+        check(&[
+            case("f\u{200b}o\u{200d}o\u{ad}l\u{feff}", "fool"),
+            case("क\u{94d}\u{200d}ष ज\u{200c}", "क\u{94d}ष ज"),
+            case("അവന\u{d4d}\u{200d} അവൻ", "അവന\u{d4d} അവന\u{d4d}"),
+        ]);
+    }
+
+    #[test]
+    fn devanagari_loses_nuktas_and_urdu_its_many_shapes() {
+        check(&[
+            case("ज़रूर \u{95b}रूर जरूर", "जरूर जरूर जरूर"),
+            case("लड़का हूँ। हूं", "लडका हूं हूं"),
+            case("كيا کیا؟", "کیا کیا"),
+            case("مُشكِل ـــ مشـــکل", "مشکل مشکل"),
+            case("ﮨﮯ ہے هے", "ہے ہے ہے"),
+        ]);
+    }
+
+    #[test]
+    fn places_in_the_original_are_known() {
+        let text = "Oh, $H1IIIT\u{200b}! कीड़ा";
+        let normal = normalise(text);
+        assert_eq!(normal.as_str(), "oh shit कीडा");
+        let words: Vec<&str> = normal.words().map(|word| &text[normal.original(word)]).collect();
+        assert_eq!(words, ["Oh", "$H1IIIT", "कीड़ा"]);
+        assert_eq!(normal.original(5..6), 6..10, "of the i, all of its places");
+        assert!(normal.is_stretched(5) && !normal.is_stretched(6));
+        assert_eq!((normal.original(3..3), normal.original(90..99)), (0..0, 0..0));
+    }
+
+    proptest! {
+        #[test]
+        fn places_are_of_the_text(text in any::<String>(), from in 0_usize..40, to in 0_usize..40) {
+            let normal = normalise(&text);
+            for range in normal.words().chain([from..to, 0..normal.as_str().len()]) {
+                prop_assert!(text.get(normal.original(range)).is_some());
+            }
+        }
+
+        #[test]
+        fn words_come_from_places_in_order(text in "[a-zA-Z0-5@$!'½ﷺ⑴ \u{900}-\u{97f}\u{600}-\u{6ff}😠\u{200b}]{0,40}") {
+            let normal = normalise(&text);
+            let places: Vec<_> = normal.words().map(|word| normal.original(word)).collect();
+            prop_assert!(places.iter().all(|place| !place.is_empty()), "{places:?}");
+            prop_assert!(places.windows(2).all(|pair| pair[0].start <= pair[1].start), "{places:?}");
+        }
+
+        #[test]
+        fn what_was_normalised_is_the_same_in_capitals(text in "[a-z \u{900}-\u{97f}]{0,40}") {
+            let (small, large) = (normalise(&text), normalise(&text.to_uppercase()));
+            prop_assert_eq!(small.as_str(), large.as_str());
+        }
+    }
+}

@@ -5,13 +5,14 @@ use rayon::prelude::*;
 use super::classifier::{Card, Figure, TextClassifier, sigmoid};
 use super::dataset::Example;
 use super::dual::{Descent, Row, descend};
-use super::features::{FeatureOptions, Letters};
+use super::features::{FeatureOptions, Features, Letters};
 use super::figures::{Counts, best_threshold};
 use super::normalise::normalise;
+use super::scale::scales;
 use crate::{Error, Result};
 
 /// How a classifier is trained.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct TrainOptions {
     /// How text becomes features.
     pub features: FeatureOptions,
@@ -25,13 +26,13 @@ pub struct TrainOptions {
 
 impl Default for TrainOptions {
     fn default() -> Self {
-        Self { features: FeatureOptions::default(), cost: 1.0, passes: 20, seed: 1 }
+        Self { features: FeatureOptions::default(), cost: 2.0, passes: 20, seed: 1 }
     }
 }
 
 impl Default for FeatureOptions {
     fn default() -> Self {
-        Self { letters: Letters::Both, shortest: 1, longest: 5, buckets: 4_800_000 }
+        Self { letters: Letters::Both, shortest: 2, longest: 5, buckets: 4_800_000 }
     }
 }
 
@@ -61,19 +62,18 @@ pub fn train(
     progress: &mut dyn FnMut(Pass) -> Result<()>,
 ) -> Result<TextClassifier> {
     check(training, options)?;
-    let rows: Vec<Row> = training
-        .par_iter()
-        .map(|example| Row {
-            features: options.features.features(&normalise(&example.text)),
-            positive: example.abusive,
-            cost: options.cost,
-        })
-        .collect();
-    let descent = Descent { passes: options.passes, slope: SLOPE, seed: options.seed };
+    let features: Vec<Features> =
+        training.par_iter().map(|example| options.features.features(&normalise(&example.text))).collect();
+    let positive: Vec<bool> = training.iter().map(|example| example.abusive).collect();
     let width = options.features.buckets as usize;
+    let scales = scales(&features, &positive, width);
+    let row = |(features, positive)| Row::new(features, &scales, positive, options.cost);
+    let rows: Vec<Row> = features.into_iter().zip(positive).map(row).collect();
+    let descent = Descent { passes: options.passes, slope: SLOPE, seed: options.seed };
     let mut told = |number, slope| progress(Pass { number, slope });
     let weights = descend(&rows, width, &descent, &mut told)?;
     let (weights, bias) = weights.split_at(width);
+    let weights: Vec<f32> = weights.iter().zip(&scales).map(|(weight, scale)| weight * scale).collect();
     let card = Card {
         labels: ["clean".into(), "abusive".into()],
         languages: languages(training),
@@ -87,7 +87,7 @@ pub fn train(
         cost: options.cost,
         created_by: concat!("awaaz ", env!("CARGO_PKG_VERSION")).into(),
     };
-    let mut classifier = TextClassifier::new(card, weights);
+    let mut classifier = TextClassifier::new(card, &weights);
     calibrate(&mut classifier, validation);
     let figures = languages(validation).into_iter().map(|language| figure(&classifier, validation, language));
     classifier.card_mut().figures = figures.collect();
@@ -117,7 +117,10 @@ fn check(training: &[Example], options: &TrainOptions) -> Result<()> {
     let abusive = training.iter().filter(|example| example.abusive).count();
     let longest = super::classifier::LONGEST_GRAM;
     let reason = if features.shortest == 0 || features.lengths().is_empty() || features.longest > longest {
-        format!("n-grams of {} to {} characters; from 1 to {longest} can be had", features.shortest, features.longest)
+        format!(
+            "n-grams of {} to {} characters; from 1 to {longest} can be had",
+            features.shortest, features.longest
+        )
     } else if features.buckets == 0 {
         "a classifier without buckets knows nothing; give it a million".into()
     } else if !(options.cost.is_finite() && options.cost > 0.0) {
@@ -174,7 +177,11 @@ fn best_temperature(logits: &[(f32, bool)]) -> f32 {
 }
 
 fn figure(classifier: &TextClassifier, validation: &[Example], language: String) -> Figure {
-    let own: Vec<Example> = validation.iter().filter(|example| example.language == language).cloned().collect();
+    let own: Vec<Example> =
+        validation.iter().filter(|example| example.language == language).cloned().collect();
     let counts = counts(classifier, &own);
     Figure { language, texts: counts.total(), macro_f1: counts.macro_f1() }
 }
+
+#[cfg(test)]
+mod tests;

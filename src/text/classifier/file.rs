@@ -40,8 +40,9 @@ impl TextClassifier {
     /// # Errors
     /// [`Error::Setting`] where it is too large for the format.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let refused =
-            |error: &dyn std::fmt::Display| Error::Setting(format!("a classifier cannot be written: {error}"));
+        let refused = |error: &dyn std::fmt::Display| {
+            Error::Setting(format!("a classifier cannot be written: {error}"))
+        };
         let stored = Stored { version: VERSION, card: self.card.clone() };
         let json = serde_json::to_string(&stored).map_err(|error| refused(&error))?;
         let weights: Vec<u8> = self.weights.bytes.iter().map(|byte| byte.cast_unsigned()).collect();
@@ -101,7 +102,8 @@ impl TextClassifier {
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
         let weights = tensor(path, &tensors, WEIGHTS, Dtype::I8, card.features.buckets as usize)?;
         let levels = tensor(path, &tensors, LEVEL_TABLE, Dtype::F32, LEVELS)?;
-        let levels: Vec<f32> = levels.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        let levels: Vec<f32> =
+            levels.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
         if !levels.iter().all(|level| level.is_finite()) {
             return Err(fault_in(path, LEVEL_TABLE, "has what is no number; train it again"));
         }
