@@ -154,6 +154,10 @@ fn calibrate(classifier: &mut TextClassifier, validation: &[Example]) {
     card.threshold = best_threshold(&probabilities);
 }
 
+/// The range of logarithms of temperatures. Below, validation data that are told apart without error would make everything
+/// certain.
+const LOG_TEMPERATURES: (f64, f64) = (-1.5, 3.0);
+
 /// The temperature at which the probabilities of `logits` are best: Guo et al., "On calibration of modern neural networks"
 /// (2017). Cross entropy has one minimum over its inverse; thirds of the logarithm are cut off until it is found.
 fn best_temperature(logits: &[(f32, bool)]) -> f32 {
@@ -165,7 +169,7 @@ fn best_temperature(logits: &[(f32, bool)]) -> f32 {
         };
         logits.iter().map(of).sum()
     };
-    let (mut low, mut high) = (-3.0_f64, 3.0_f64);
+    let (mut low, mut high) = LOG_TEMPERATURES;
     for _ in 0..60 {
         let third = (high - low) / 3.0;
         match entropy(low + third) < entropy(high - third) {

@@ -78,7 +78,8 @@ enum Script {
 impl Script {
     fn of(word: &str) -> Self {
         // With accents: "coño" is not "cono" in another script.
-        let is_latin = |c: char| matches!(c, '\0'..='\u{24F}' | '\u{300}'..='\u{36F}' | '\u{1E00}'..='\u{1EFF}');
+        let is_latin =
+            |c: char| matches!(c, '\0'..='\u{24F}' | '\u{300}'..='\u{36F}' | '\u{1E00}'..='\u{1EFF}');
         if word.chars().all(is_latin) { Self::Latin } else { Self::Other }
     }
 }
