@@ -15,6 +15,7 @@
 //! | [`weights`] | finds, pulls, verifies and reads model weights |
 //! | [`asr`] | turns segments into text |
 //! | [`learn`] | learns classes from features: probes, few-shot learning, trained heads as files |
+//! | [`text`] | finds abuse in written text, by word lists and by a small classifier |
 //! | [`corpus`] | labelled corpora as they lie on disk; what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |
@@ -35,6 +36,7 @@ pub mod models;
 pub mod output;
 pub mod pipeline;
 pub mod score;
+pub mod text;
 pub mod time;
 pub mod vad;
 pub mod weights;

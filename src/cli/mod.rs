@@ -20,6 +20,9 @@ pub mod onnx_args;
 pub mod replay;
 pub mod stop;
 pub mod stream;
+pub mod text;
+pub mod text_args;
+pub mod train;
 pub mod transcribe;
 mod values;
 
@@ -48,6 +51,8 @@ enum Command {
     Language(Box<language::LanguageArgs>),
     Embed(Box<embed::EmbedArgs>),
     Replay(replay::ReplayArgs),
+    Text(text::TextArgs),
+    Train(train::TrainArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
     #[cfg(feature = "mic")]
@@ -125,6 +130,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Language(args) => language::run(&args).map(ExitCode::from),
         Command::Embed(args) => embed::run(&args).map(ExitCode::from),
         Command::Replay(args) => replay::run(&args).map(ExitCode::from),
+        Command::Text(args) => text::run(&args).map(ExitCode::from),
+        Command::Train(args) => train::run(&args).map(ExitCode::from),
         Command::Bench(args) => bench::run(&args).map(ExitCode::from),
         Command::Models(args) => models::run(args),
         #[cfg(feature = "mic")]

@@ -4,6 +4,7 @@ mod abx;
 mod ctc_streaming;
 mod encoder;
 mod latency;
+mod text;
 
 use clap::{Args, Subcommand};
 
@@ -23,6 +24,7 @@ enum What {
     Encoder(encoder::EncoderArgs),
     CtcStreaming(ctc_streaming::CtcStreamingArgs),
     Abx(abx::AbxArgs),
+    Text(Box<text::TextArgs>),
 }
 
 /// Runs the subcommand.
@@ -35,5 +37,6 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
         What::Encoder(args) => encoder::run(args),
         What::CtcStreaming(args) => ctc_streaming::run(args),
         What::Abx(args) => abx::run(args),
+        What::Text(args) => text::run(args),
     }
 }
