@@ -677,6 +677,17 @@ mod tests {
         assert!(errors.iter().all(|&error| error < 1e-6), "{errors:?}");
     }
 
+    /// Numbers below the normal ones slow down what is multiplied with them a hundredfold.
+    #[test]
+    fn gelu_gives_no_number_below_the_normal_ones() {
+        let Some(panels) = SinglePanels::new(&[1.0], 1) else { return };
+        for step in 0..4000 {
+            let mut out = [0.0f32];
+            panels.multiply(&[step as f32 / -100.0], 1, None, &mut out, After::Gelu);
+            assert!(!out[0].is_subnormal(), "{} becomes {:e}", step as f32 / -100.0, out[0]);
+        }
+    }
+
     /// Products that are shared among threads equal those of one.
     #[test]
     fn threads_change_nothing() {

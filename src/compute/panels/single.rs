@@ -38,8 +38,11 @@ pub unsafe fn single_panels(x: Rows, weight: &Panels, panels: Range<usize>, out:
             let out = out.wrapping_add((panel - panels.start) * PANEL);
             for (strip, (row, rows)) in strips(x.count).enumerate() {
                 let tile = Tile { weight, panel, part: part.clone(), finish };
-                let soon = next.get(strip * part.len()..).unwrap_or_default();
-                let soon = &soon[..soon.len().min(part.len())];
+                // A strip fetches one of the two halves that the next panel has for these inputs.
+                let soon = match strip {
+                    0 | 1 => next.get(strip * part.len()..(strip + 1) * part.len()).unwrap_or_default(),
+                    _ => &[],
+                };
                 // SAFETY: the rows from `row` on are within those that the caller vouches for.
                 unsafe {
                     let start = x.start.add(row * x.stride);
