@@ -50,7 +50,7 @@ pub(super) struct Letter {
 ///
 /// let normal = normalise("What a $H1IIIT\u{200b}!");
 /// assert_eq!(normal.as_str(), "what a shit");
-/// assert_eq!(normal.original(7..11), 7..16);
+/// assert_eq!(normal.original(7..11), 7..14);
 /// ```
 pub fn normalise(text: &str) -> NormalText {
     let mut letters = letters(text);
