@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes Whisper from CTranslate2's format as the f16 ggml file that whisper.cpp reads, so that both hold the same
-weights. Follows models/convert-h5-to-ggml.py of whisper.cpp.
+"""Writes Whisper from CTranslate2's format as the ggml file that whisper.cpp reads, in f16 or in q8_0 (int8, a scale for
+each 32 weights), so that both hold the same weights. Follows models/convert-h5-to-ggml.py and quantize of whisper.cpp.
 
     python benches/peers/to_ggml.py "$(awaaz models path base)" ggml-base.bin
 """
@@ -22,6 +22,10 @@ MAGIC = 0x67676D6C
 # The tokens with text; what follows them in the vocabulary are marks, which whisper.cpp numbers itself.
 TEXT_TOKENS = 50257
 HEAD_DIM = 64
+# Numbers of ggml: kinds of tensors, and of whole files (with the version of the quantisation, in thousands).
+F32, F16, Q8_0 = 0, 1, 8
+FILE_F16, FILE_Q8_0 = 1, 2007
+BLOCK = 32
 NAMES = [
     (r"^model\.", ""),
     (r"\.layers\.", ".blocks."),
@@ -54,10 +58,20 @@ def byte_of_character() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
+def q8_0(values: np.ndarray) -> bytes:
+    """Blocks of 32 numbers of a row: their scale in f16, then the integers."""
+    blocks = values.astype(np.float32).reshape(-1, BLOCK)
+    scales = np.abs(blocks).max(axis=1, keepdims=True) / 127
+    integers = np.rint(np.divide(blocks, scales, out=np.zeros_like(blocks), where=scales > 0)).astype(np.int8)
+    parts = [scales.astype(np.float16).view(np.uint8), integers.view(np.uint8)]
+    return np.concatenate(parts, axis=1).tobytes()
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("model", type=Path)
     arguments.add_argument("ggml", type=Path)
+    arguments.add_argument("--type", choices=["f16", "q8_0"], default="f16")
     arguments = arguments.parse_args()
 
     weights = read_weights(arguments.model / "model.bin")
@@ -75,7 +89,8 @@ def main() -> None:
     with open(arguments.ggml, "wb") as out:
         out.write(struct.pack(
             "<12i", MAGIC, len(tokens), positions("encoder"), width, heads, layers("encoder"),
-            positions("decoder"), width, heads, layers("decoder"), mels, 1,
+            positions("decoder"), width, heads, layers("decoder"), mels,
+            FILE_F16 if arguments.type == "f16" else FILE_Q8_0,
         ))  # fmt: skip
         out.write(struct.pack("<2i", *filters.shape))
         out.write(filters.tobytes())
@@ -91,10 +106,16 @@ def main() -> None:
             is_half = values.ndim > 1 and "positional" not in name
             if name in ("encoder.conv1.bias", "encoder.conv2.bias"):
                 values = values.reshape(-1, 1)
-            values = values.astype(np.float16 if is_half else np.float32)
-            out.write(struct.pack("<3i", values.ndim, len(name), int(is_half)))
+            # As whisper.cpp's own quantize: matrices alone, convolutions stay.
+            if is_half and values.ndim == 2 and arguments.type == "q8_0":
+                kind, data = Q8_0, q8_0(values)
+            elif is_half:
+                kind, data = F16, values.astype(np.float16).tobytes()
+            else:
+                kind, data = F32, values.astype(np.float32).tobytes()
+            out.write(struct.pack("<3i", values.ndim, len(name), kind))
             out.write(struct.pack(f"<{values.ndim}i", *reversed(values.shape)))
-            out.write(name.encode() + values.tobytes())
+            out.write(name.encode() + data)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ mod search;
 mod segments;
 mod sentences;
 mod session;
+mod step_times;
 mod tokenizer;
 mod transcript;
 mod windows;
@@ -36,6 +37,7 @@ pub use model::Model;
 pub use options::{Chunking, LanguageChoice, Options};
 pub use recognizer::WhisperRecognizer;
 pub use session::{Session, Sink};
+pub use step_times::StepShape;
 pub use tokenizer::{Special, Tokenizer};
 pub use transcript::{Segment, Task, Transcript, Word};
 

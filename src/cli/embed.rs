@@ -129,7 +129,7 @@ pub fn run(args: &EmbedArgs) -> Result<Exit> {
     let stop = Stop::on_signals()?;
     let talk = if args.quiet { Talk::Quiet } else { Talk::Stderr };
     let precision = args.model.precision_or(Precision::F32);
-    let threads = Threads::new(args.model.threads())?;
+    let threads = args.model.pool()?;
     let wanted = if args.layer.is_some() { Wanted::States } else { Wanted::Any };
     let features = args.model.load_features(precision, wanted, &threads, talk, &stop)?;
     let network = Network::of(features, args)?;

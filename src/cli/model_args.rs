@@ -15,7 +15,7 @@ use crate::cli::ctc_args::CtcArgs;
 use crate::cli::models::pull_listener;
 use crate::cli::onnx_args::OnnxArgs;
 use crate::cli::stop::Stop;
-use crate::compute::{Precision, Threads};
+use crate::compute::{Placement, Precision, Threads};
 use crate::models::backend::Backend;
 use crate::models::encoder::{Encoder, load_encoder};
 use crate::models::speaker::{SpeakerEncoder, is_speaker_encoder, load_speaker_encoder};
@@ -35,9 +35,9 @@ pub struct ModelArgs {
     /// Do not keep weights as the processor wants them for the next start (in packs/ of the cache; as large as the model).
     #[arg(long, help_heading = "Model")]
     no_weight_cache: bool,
-    /// Threads [default: one a processor core].
-    #[arg(long, value_name = "N", help_heading = "Model")]
-    threads: Option<NonZeroUsize>,
+    /// Threads, or the processors that they stay on, one on each: cpu0-3,6 [default: one a processor core].
+    #[arg(long, value_name = "N|cpuLIST", help_heading = "Model")]
+    threads: Option<Placement>,
     /// Fail rather than fetch a model.
     #[arg(long, help_heading = "Model")]
     offline: bool,
@@ -96,7 +96,18 @@ impl ModelArgs {
 
     /// Threads of the layers, at least one.
     pub fn threads(&self) -> usize {
-        self.threads.map_or_else(cores, NonZeroUsize::get)
+        self.threads.as_ref().map_or_else(cores, Placement::count)
+    }
+
+    /// The pool that layers run on.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for processors that may not be used.
+    pub fn pool(&self) -> Result<Threads> {
+        match &self.threads {
+            Some(placement) => Threads::placed(placement),
+            None => Threads::new(cores()),
+        }
     }
 
     /// Numbers that the network is multiplied in; `usual` where nothing was said.
@@ -125,7 +136,7 @@ impl ModelArgs {
             files.adapter = resolve_adapter(&self.model, &adapter, &self.pull_options(talk, stop)?)?;
         }
         let identifier = ctc.load_identifier(self, talk, stop)?;
-        Model::load(&files, Threads::new(self.threads())?, backend, language, identifier)
+        Model::load(&files, self.pool()?, backend, language, identifier)
     }
 
     /// As [`load`](Self::load), for a model that says which language is spoken.
@@ -139,7 +150,7 @@ impl ModelArgs {
         stop: &Stop,
     ) -> Result<Arc<dyn LanguageIdentifier>> {
         let (files, backend) = self.open(precision, talk, stop)?;
-        load_identifier(&files, Threads::new(self.threads())?, backend)
+        load_identifier(&files, self.pool()?, backend)
     }
 
     /// As [`load`](Self::load), for a model whose hidden states are wanted.

@@ -6,16 +6,17 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 use rten_vecmath::Softmax;
 
+use super::cached_int8::Int8KeysValues;
 use super::rows::Element;
 
 /// Times in a cache are rounded up to this, so that kernels read whole vectors without a tail.
-const TIME_STEP: usize = 128;
+pub(super) const TIME_STEP: usize = 128;
 /// Queries to the same times of one cache that are attended to together.
 const ALIKE: usize = 4;
 /// As [`TIME_STEP`], for the width of a head.
-const HEAD_STEP: usize = 64;
+pub(super) const HEAD_STEP: usize = 64;
 
-/// Keys and values of one layer and one sequence, by head, in f16 or f32.
+/// Keys and values of one layer and one sequence, by head, in f32, f16 or int8.
 ///
 /// Keys are stored transposed in blocks of 128 times, `[heads, blocks, head_dim, 128]`, so that
 /// scores of many times are computed in one vector and times that are not used yet cost no memory; values are
@@ -30,6 +31,7 @@ pub struct HeadCache {
 enum CacheStorage {
     F32(KeysValues<f32>),
     F16(KeysValues<half::f16>),
+    Int8(Int8KeysValues),
 }
 
 struct KeysValues<E> {
@@ -66,6 +68,13 @@ impl HeadCache {
         Self { storage: CacheStorage::F16(KeysValues::new(cells)), heads, head_dim, capacity }
     }
 
+    /// An empty cache of int8 for `capacity` times, to be filled whole.
+    pub fn int8(heads: usize, head_dim: usize, capacity: usize) -> Self {
+        let capacity = capacity.next_multiple_of(TIME_STEP);
+        let storage = CacheStorage::Int8(Int8KeysValues::new(heads, head_dim, capacity));
+        Self { storage, heads, head_dim, capacity }
+    }
+
     /// Makes the cache hold `keys_values`, `[time, 2 * heads * head_dim]`: keys, then values.
     pub fn fill(&mut self, keys_values: &[f32]) {
         let (head_dim, dim, cells_of_head) =
@@ -78,6 +87,7 @@ impl HeadCache {
                 narrow.convert_from_f32_slice(keys_values);
                 fill(cells, &narrow, dim, head_dim, cells_of_head);
             }
+            CacheStorage::Int8(cells) => cells.fill(keys_values),
         }
     }
 
@@ -87,7 +97,7 @@ impl HeadCache {
         let (head_dim, cells_of_head) = (self.head_dim, self.padded_head() * self.capacity);
         match &mut self.storage {
             CacheStorage::F32(cells) => set(cells, head_dim, cells_of_head, time, keys, values),
-            CacheStorage::F16(_) => unreachable!("only growing caches, which are f32, are added to"),
+            _ => unreachable!("only growing caches, which are f32, are added to"),
         }
     }
 
@@ -184,14 +194,16 @@ pub fn attend_cached_into<'a>(
     let rows = parts / heads;
     let is_first = |row: usize| std::ptr::eq(target(row).0, first) && target(row).1 == times;
     if rows >= ALIKE && (1..rows).all(is_first) {
-        let dim = heads * head_dim;
-        let weights = weights[..parts * stride].par_chunks_mut(ALIKE * heads * stride);
-        let groups = weights.zip(out.par_chunks_mut(ALIKE * dim)).zip(queries.par_chunks(ALIKE * dim));
-        groups.for_each(|((weights, out), queries)| match &first.storage {
-            CacheStorage::F32(cells) => attend_alike(cells, first, times, queries, weights, stride, out),
-            CacheStorage::F16(cells) => attend_alike(cells, first, times, queries, weights, stride, out),
-        });
-        return;
+        match &first.storage {
+            CacheStorage::F32(cells) => {
+                return attend_all_alike(cells, first, times, queries, weights, stride, out);
+            }
+            CacheStorage::F16(cells) => {
+                return attend_all_alike(cells, first, times, queries, weights, stride, out);
+            }
+            // As quick one by one: there is little to read.
+            CacheStorage::Int8(_) => {}
+        }
     }
     let task = |part: usize, query: &[f32], weights: &mut [f32], out: &mut [f32]| {
         let (cache, times) = target(part / heads);
@@ -199,6 +211,7 @@ pub fn attend_cached_into<'a>(
         match &cache.storage {
             CacheStorage::F32(cells) => attend_head(cells, cache, head, times, query, weights, out),
             CacheStorage::F16(cells) => attend_head(cells, cache, head, times, query, weights, out),
+            CacheStorage::Int8(cells) => cells.attend(head, times, query, weights, out),
         }
     };
     weights[..parts * stride]
@@ -208,6 +221,24 @@ pub fn attend_cached_into<'a>(
         .enumerate()
         .with_min_len(heads.div_ceil(2))
         .for_each(|(part, ((weights, out), query))| task(part, query, weights, out));
+}
+
+/// Attention of any number of queries to the same times of one cache, all heads.
+fn attend_all_alike<E: Element>(
+    cells: &KeysValues<E>,
+    cache: &HeadCache,
+    times: usize,
+    queries: &[f32],
+    weights: &mut [f32],
+    stride: usize,
+    out: &mut [f32],
+) {
+    let (heads, dim) = (cache.heads, cache.heads * cache.head_dim);
+    let weights = weights[..queries.len() / cache.head_dim * stride].par_chunks_mut(ALIKE * heads * stride);
+    let groups = weights.zip(out.par_chunks_mut(ALIKE * dim)).zip(queries.par_chunks(ALIKE * dim));
+    groups.for_each(|((weights, out), queries)| {
+        attend_alike(cells, cache, times, queries, weights, stride, out);
+    });
 }
 
 /// Attention of up to [`ALIKE`] queries to the same times of one cache, all heads; numbers are widened once for all of them.
@@ -396,7 +427,9 @@ mod tests {
             }
             let mut copied = HeadCache::new(heads, head_dim, time);
             copied.copy_from(&grown, time);
-            for (cache, tolerance) in [(&filled, 4e-3), (&grown, 1e-4), (&copied, 1e-4)] {
+            let mut int8 = HeadCache::int8(heads, head_dim, time);
+            int8.fill(&values(&both));
+            for (cache, tolerance) in [(&int8, 4e-2), (&filled, 4e-3), (&grown, 1e-4), (&copied, 1e-4)] {
                 let stride = cache.capacity();
                 let mut weights = vec![0.0; 2 * heads * stride];
                 let mut out = vec![0.0; 2 * dim];

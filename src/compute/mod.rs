@@ -7,6 +7,7 @@
 //! slices without allocating. Matrices are row-major.
 
 mod cached_attention;
+mod cached_int8;
 mod conv;
 mod dilated;
 mod elementwise;
@@ -37,4 +38,4 @@ pub(crate) use panels::int8_kernel;
 pub use precision::Precision;
 pub use rows::{RowLinear, RowMatrix};
 pub use self_attention::{AddBias, QueryAt, self_attention_into};
-pub use threads::Threads;
+pub use threads::{Placement, Threads};

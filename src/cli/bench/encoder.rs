@@ -67,7 +67,7 @@ struct Length {
 pub fn run(args: &EncoderArgs) -> Result<Exit> {
     let stop = Stop::on_signals()?;
     let precision = args.model.precision_or(Precision::F32);
-    let threads = Threads::new(args.model.threads())?;
+    let threads = args.model.pool()?;
     let start = Instant::now();
     let encoder = args.model.load_encoder(precision, &threads, Talk::Stderr, &stop)?;
     let load = start.elapsed().as_secs_f64();

@@ -2,6 +2,7 @@
 
 mod abx;
 mod ctc_streaming;
+mod decode;
 mod encoder;
 mod latency;
 mod text;
@@ -22,6 +23,7 @@ pub struct BenchArgs {
 enum What {
     Latency(Box<latency::LatencyArgs>),
     Encoder(encoder::EncoderArgs),
+    Decode(decode::DecodeArgs),
     CtcStreaming(ctc_streaming::CtcStreamingArgs),
     Abx(abx::AbxArgs),
     Text(Box<text::TextArgs>),
@@ -35,6 +37,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
     match &args.what {
         What::Latency(args) => latency::run(args),
         What::Encoder(args) => encoder::run(args),
+        What::Decode(args) => decode::run(args),
         What::CtcStreaming(args) => ctc_streaming::run(args),
         What::Abx(args) => abx::run(args),
         What::Text(args) => text::run(args),

@@ -8,7 +8,8 @@ use super::{Config, EPS};
 
 use crate::Result;
 use crate::compute::{
-    HeadCache, LayerNorm, Linear, RowLinear, RowMatrix, add_into, attend_cached_into, gelu_in_place,
+    HeadCache, LayerNorm, Linear, Precision, RowLinear, RowMatrix, add_into, attend_cached_into,
+    gelu_in_place,
 };
 use crate::models::loader::Loader;
 
@@ -20,6 +21,7 @@ pub struct Decoder {
     embed_positions: Vec<f32>,
     layers: Vec<Layer>,
     layer_norm: LayerNorm,
+    precision: Precision,
 }
 
 struct Layer {
@@ -167,6 +169,7 @@ impl Decoder {
                 .collect::<Result<_>>()?,
             layer_norm: loader.norm("model.decoder.layer_norm", dim, EPS)?,
             config: config.clone(),
+            precision: loader.precision(),
         })
     }
 
@@ -178,9 +181,13 @@ impl Decoder {
         Ok(cache)
     }
 
-    /// Room for the keys and values of the longest encoding, in f16: half the memory to read in each step.
+    /// Room for the keys and values of the longest encoding, in f16, or int8 where the network is: half or a quarter of
+    /// the memory to read in each step.
     pub fn narrow_cross_cache(&self) -> CrossCache {
-        self.new_cross_cache(HeadCache::narrow)
+        self.new_cross_cache(match self.precision {
+            Precision::F32 | Precision::Bf16 => HeadCache::narrow,
+            Precision::Int8 => HeadCache::int8,
+        })
     }
 
     fn new_cross_cache(&self, new: impl Fn(usize, usize, usize) -> HeadCache) -> CrossCache {
