@@ -77,7 +77,7 @@ mod with_onnx_runtime {
     use awaaz::asr::ctc::{CtcEngine, CtcLiveRecognizer, PartialOptions};
     use awaaz::asr::live::SegmentRecognizer;
     use awaaz::audio::{AudioInput, AudioStream, DecodeOptions};
-    use awaaz::compute::{Precision, Threads};
+    use awaaz::compute::{Place, Precision, Threads};
     use awaaz::models::backend::Backend;
     use awaaz::models::onnx::OnnxOptions;
     use awaaz::time::{SampleIndex, Span};
@@ -228,7 +228,7 @@ mod with_onnx_runtime {
     fn partials(model: &Path, step: usize) -> Vec<String> {
         let files = ModelFiles::at(model).unwrap();
         let options = OnnxOptions { providers: "cpu".parse().unwrap(), ..OnnxOptions::default() };
-        let backend = Backend::open(&files, Precision::F32, &options).unwrap();
+        let backend = Backend::open(&files, Place::Processor, Precision::F32, &options).unwrap();
         let engine = CtcEngine::load(&files, Threads::new(2).unwrap(), backend, None).unwrap();
         let mut recognizer =
             CtcLiveRecognizer::new(engine.into(), &Options::default(), PartialOptions::default()).unwrap();

@@ -187,7 +187,7 @@ fn long_sound() -> Vec<f32> {
 }
 
 fn stream_in_blocks(network: &Wav2Vec2, options: StreamOptions, sound: &[f32], block: usize) -> Vec<f32> {
-    let mut stream = Wav2Vec2Stream::new(network, options);
+    let mut stream = Wav2Vec2Stream::new(network, options).unwrap();
     let mut states = Vec::new();
     for block in sound.chunks(block) {
         let take = |chunk: StreamChunk| {
@@ -229,7 +229,7 @@ fn blocks_do_not_change_a_stream() {
 fn a_stream_begins_anew_after_its_end() {
     let network = Wav2Vec2::load(&checkpoint("xls-r"), config("xls-r"), Precision::F32).unwrap();
     let options = StreamOptions { left: 20, chunk: 10, look_ahead: 5, standardise: Standardise::Yes };
-    let mut stream = Wav2Vec2Stream::new(&network, options);
+    let mut stream = Wav2Vec2Stream::new(&network, options).unwrap();
     let mut hear = |sound: &[f32]| {
         let mut states = Vec::new();
         let take = |chunk: StreamChunk| {

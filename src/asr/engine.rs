@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use super::tokenizer::Tokenizer;
-use crate::compute::{Precision, Threads};
+use crate::compute::{Target, Threads};
 use crate::dsp::HOP;
 use crate::models::whisper::{Config, CrossCache, Whisper};
 use crate::weights::ModelFiles;
@@ -25,11 +25,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads a model's files, to multiply in `precision`.
+    /// Loads a model's files, to be computed on `target`.
     ///
     /// # Errors
     /// One that names the file that is missing or wrong.
-    pub fn load(files: &ModelFiles, threads: Threads, precision: Precision) -> Result<Self> {
+    pub fn load(files: &ModelFiles, threads: Threads, target: impl Into<Target>) -> Result<Self> {
+        let target = target.into();
         let missing = |what: &str| {
             Error::model(
                 files.folder.display().to_string(),
@@ -43,7 +44,7 @@ impl Engine {
         let vocabulary = config.vocabulary;
         let (model, tokenizer) = threads.run(|| {
             rayon::join(
-                || Whisper::load(&checkpoint, config, precision),
+                || Whisper::load(&checkpoint, config, target),
                 || Tokenizer::load(tokenizer_json, generation_json, vocabulary),
             )
         });

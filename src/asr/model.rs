@@ -38,7 +38,7 @@ impl Model {
         identifier: Option<Arc<dyn LanguageIdentifier>>,
     ) -> Result<Self> {
         let backend = backend.into();
-        if let Backend::Native(precision) = backend
+        if let Backend::Native(target) = &backend
             && model_type(files)? == "whisper"
         {
             if identifier.is_some() {
@@ -46,7 +46,7 @@ impl Model {
                     "Whisper finds languages itself; leave out the model for it".into(),
                 ));
             }
-            return Ok(Self::Whisper(Arc::new(Engine::load(files, threads, precision)?)));
+            return Ok(Self::Whisper(Arc::new(Engine::load(files, threads, target.clone())?)));
         }
         let language = match language {
             LanguageChoice::Fixed(code) => Some(code.as_str()),

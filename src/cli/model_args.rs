@@ -15,7 +15,7 @@ use crate::cli::ctc_args::CtcArgs;
 use crate::cli::models::pull_listener;
 use crate::cli::onnx_args::OnnxArgs;
 use crate::cli::stop::Stop;
-use crate::compute::{Placement, Precision, Threads};
+use crate::compute::{Place, Placement, Precision, Threads};
 use crate::models::backend::Backend;
 use crate::models::encoder::{Encoder, load_encoder};
 use crate::models::speaker::{SpeakerEncoder, is_speaker_encoder, load_speaker_encoder};
@@ -38,6 +38,9 @@ pub struct ModelArgs {
     /// Threads, or the processors that they stay on, one on each: cpu0-3,6 [default: one a processor core].
     #[arg(long, value_name = "N|cpuLIST", help_heading = "Model")]
     threads: Option<Placement>,
+    /// Compute the encoder on a graphics card: cuda, or cuda:1 for the second [default: cpu].
+    #[arg(long, value_name = "cpu|cuda[:N]", default_value_t = Place::Processor, hide_default_value = true, help_heading = "Model")]
+    on: Place,
     /// Fail rather than fetch a model.
     #[arg(long, help_heading = "Model")]
     offline: bool,
@@ -79,6 +82,7 @@ impl ModelArgs {
             precision: Some(precision),
             threads: None,
             no_weight_cache: false,
+            on: Place::Processor,
             offline: false,
             onnx: OnnxArgs::default(),
         }
@@ -198,7 +202,7 @@ impl ModelArgs {
             _ => found,
         };
         files.packs = (!self.no_weight_cache).then(|| options.cache.join("packs"));
-        let backend = Backend::open(&files, precision, &self.onnx.options(self.threads()))?;
+        let backend = Backend::open(&files, self.on, precision, &self.onnx.options(self.threads()))?;
         if let (Backend::Onnx(model), Talk::Stderr) = (&backend, talk) {
             let mut line = model.report();
             if let Some(precision) = self.precision.filter(|_| files.weights == network) {

@@ -22,6 +22,7 @@ mod precision;
 mod rows;
 mod self_attention;
 mod stored;
+mod target;
 mod tensor;
 mod threads;
 
@@ -38,4 +39,5 @@ pub(crate) use panels::int8_kernel;
 pub use precision::Precision;
 pub use rows::{RowLinear, RowMatrix};
 pub use self_attention::{AddBias, QueryAt, self_attention_into};
+pub use target::{CandleTarget, Place, Target};
 pub use threads::{Placement, Threads};

@@ -5,29 +5,34 @@ use std::path::Path;
 use super::onnx::{OnnxModel, OnnxOptions};
 use super::wav2vec2::Config;
 use crate::Result;
-use crate::compute::Precision;
+use crate::compute::{Place, Precision, Target};
 use crate::weights::{ModelFiles, ModelKind};
 
 /// By what a network is computed.
 pub enum Backend {
-    /// By the layers of this library, which multiply in these numbers.
-    Native(Precision),
+    /// By this library.
+    Native(Target),
     /// By ONNX Runtime, in the numbers of the export.
     Onnx(Box<OnnxModel>),
 }
 
 impl Backend {
     /// What computes the model whose files are given: ONNX Runtime where it is an export, which is opened by `options`;
-    /// otherwise this library, in `precision`.
+    /// otherwise this library, at `place`, in `precision`.
     ///
     /// # Errors
-    /// Those of [`OnnxModel::open`].
-    pub fn open(files: &ModelFiles, precision: Precision, options: &OnnxOptions) -> Result<Self> {
+    /// Those of [`OnnxModel::open`] and [`Target::open`].
+    pub fn open(
+        files: &ModelFiles,
+        place: Place,
+        precision: Precision,
+        options: &OnnxOptions,
+    ) -> Result<Self> {
         match files.kind {
             ModelKind::Onnx => {
                 OnnxModel::open(&files.weights, options).map(|model| Self::Onnx(Box::new(model)))
             }
-            _ => Ok(Self::Native(precision)),
+            _ => Target::open(place, precision).map(Self::Native),
         }
     }
 
@@ -43,8 +48,14 @@ impl Backend {
     }
 }
 
+impl From<Target> for Backend {
+    fn from(target: Target) -> Self {
+        Self::Native(target)
+    }
+}
+
 impl From<Precision> for Backend {
     fn from(precision: Precision) -> Self {
-        Self::Native(precision)
+        Self::Native(precision.into())
     }
 }

@@ -84,8 +84,8 @@ pub fn model_type(files: &ModelFiles) -> Result<String> {
 /// # Errors
 /// One that names the file that is missing or wrong.
 pub fn load_encoder(files: &ModelFiles, backend: impl Into<Backend>) -> Result<Box<dyn Encoder>> {
-    let precision = match backend.into() {
-        Backend::Native(precision) => precision,
+    let target = match backend.into() {
+        Backend::Native(target) => target,
         Backend::Onnx(model) => return Ok(Box::new(ExportedEncoder::load(*model, files)?)),
     };
     let checkpoint = files.checkpoint()?;
@@ -96,17 +96,17 @@ pub fn load_encoder(files: &ModelFiles, backend: impl Into<Backend>) -> Result<B
         ));
     }
     if Cpc::recognises(&checkpoint) {
-        return load_cpc(&checkpoint, precision);
+        return load_cpc(&checkpoint, target.on_processor("CPC")?);
     }
     if model_type(files)? == "whisper" {
         let config = whisper::Config::read(&checkpoint, files.config.as_deref())?;
-        return Ok(Box::new(Whisper::load(&checkpoint, config, precision)?));
+        return Ok(Box::new(Whisper::load(&checkpoint, config, target)?));
     }
     let Some(config) = &files.config else {
         return Err(Error::model(files.folder.display().to_string(), "has no config.json"));
     };
     Ok(Box::new(Wav2Vec2Encoder {
-        network: Wav2Vec2::load(&checkpoint, wav2vec2::Config::read(config)?, precision)?,
+        network: Wav2Vec2::load(&checkpoint, wav2vec2::Config::read(config)?, target)?,
         standardise: Standardise::read(&files.folder)?,
     }))
 }

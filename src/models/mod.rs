@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod cpc;
+mod device;
 pub mod encoder;
 pub mod export;
 mod loader;

@@ -72,12 +72,12 @@ impl CtcEngine {
         let spells_phones = tokenizer.tokenizer_class.is_some_and(|class| class.contains("Phoneme"));
         let network = match backend {
             Backend::Onnx(model) => CtcNetwork::of_export(*model, config, &vocabulary)?,
-            Backend::Native(precision) => {
+            Backend::Native(place) => {
                 let own = tokenizer.target_lang.as_deref();
                 let wanted =
                     Wanted { files, config: &config, vocabulary: &vocabulary, language: target, own };
                 let checkpoint = wanted.checkpoint()?;
-                let network = threads.run(|| Wav2Vec2ForCtc::load(&checkpoint, config, precision))?;
+                let network = threads.run(|| Wav2Vec2ForCtc::load(&checkpoint, config, place))?;
                 CtcNetwork::Native(Box::new(network))
             }
         };

@@ -39,7 +39,10 @@ impl Growing {
 
     fn hear_stream(&mut self, network: &Wav2Vec2ForCtc, samples: &[f32]) -> Result<LogProbabilities> {
         let tokens = network.tokens();
-        let stream = self.stream.get_or_insert_with(|| Wav2Vec2Stream::new(&network.encoder, self.options));
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(Wav2Vec2Stream::new(&network.encoder, self.options)?),
+        };
         let new = samples.get(self.pushed..).unwrap_or_default();
         self.pushed = self.pushed.max(samples.len());
         let mut ahead = None;

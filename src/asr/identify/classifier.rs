@@ -62,14 +62,14 @@ impl Classifier {
             Backend::Onnx(model) => {
                 Network::Export(Box::new(Export::new(*model, config, OutputKind::Sound)?))
             }
-            Backend::Native(precision) => {
+            Backend::Native(target) => {
                 let checkpoint = files.checkpoint()?;
                 if !checkpoint.contains("classifier.weight") {
                     return Err(broken(
                         "has no classes: it writes or encodes, but does not say what a sound is".into(),
                     ));
                 }
-                let load = || Wav2Vec2ForSequenceClassification::load(&checkpoint, config, precision);
+                let load = || Wav2Vec2ForSequenceClassification::load(&checkpoint, config, target);
                 Network::Native(Box::new(threads.run(load)?))
             }
         };

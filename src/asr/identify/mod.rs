@@ -46,8 +46,8 @@ pub fn load_identifier(
     backend: impl Into<Backend>,
 ) -> Result<Arc<dyn LanguageIdentifier>> {
     match backend.into() {
-        Backend::Native(precision) if model_type(files)? == "whisper" => {
-            Ok(Arc::new(Engine::load(files, threads, precision)?))
+        Backend::Native(target) if model_type(files)? == "whisper" => {
+            Ok(Arc::new(Engine::load(files, threads, target)?))
         }
         backend => Ok(Arc::new(Classifier::load(files, threads, backend)?)),
     }

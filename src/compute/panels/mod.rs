@@ -4,6 +4,9 @@
 //! side, then the next four: `[panels, inputs / 4, 32]` of int8, `[panels, inputs / 2, 32]` of bf16 and f16, or
 //! `[panels, inputs, 32]` of f32.
 
+// Only x86-64 has kernels for them; elsewhere nothing is packed so.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports))]
+
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]

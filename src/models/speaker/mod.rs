@@ -95,7 +95,8 @@ pub fn load_speaker_encoder(
     backend: impl Into<Backend>,
 ) -> Result<Box<dyn SpeakerEncoder>> {
     let none = || Error::model(files.weights.display().to_string(), "is no speaker encoder");
-    let Backend::Native(precision) = backend.into() else { return Err(none()) };
+    let Backend::Native(target) = backend.into() else { return Err(none()) };
+    let precision = target.on_processor("a speaker encoder")?;
     let checkpoint = Checkpoint::open(&files.weights)?;
     Kind::of(&checkpoint).ok_or_else(none)?.load(&checkpoint, files, precision)
 }

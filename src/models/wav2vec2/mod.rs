@@ -9,6 +9,7 @@
 mod adapters;
 mod attention;
 mod config;
+mod device_network;
 mod feature_stream;
 mod features;
 mod positions;
@@ -27,11 +28,12 @@ use std::ops::ControlFlow;
 
 use candle_core::{Device, Tensor};
 
-use crate::compute::{Linear, Precision};
+use crate::compute::{Linear, Precision, Target};
 use crate::models::loader::{Loader, pack_of};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 
+use device_network::DeviceNetwork;
 use features::{FeatureEncoder, FeatureProjection};
 use transformer::Transformer;
 
@@ -39,18 +41,29 @@ use transformer::Transformer;
 pub struct Wav2Vec2 {
     /// Sizes and variants.
     pub config: Config,
+    form: Form,
+}
+
+/// By what it is computed.
+enum Form {
+    Packed(Packed),
+    Device(Box<DeviceNetwork>),
+}
+
+/// A network of layers made for the processor.
+struct Packed {
     features: FeatureEncoder,
     projection: FeatureProjection,
     transformer: Transformer,
 }
 
 impl Wav2Vec2 {
-    /// Reads the tensors of `checkpoint`, which may be a network's own or that of one with a head, to multiply in
-    /// `precision`.
+    /// Reads the tensors of `checkpoint`, which may be a network's own or that of one with a head, to be
+    /// computed on `target`.
     ///
     /// # Errors
     /// One that names the first tensor that is missing or misshapen.
-    pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
+    pub fn load(checkpoint: &Checkpoint, config: Config, target: impl Into<Target>) -> Result<Self> {
         let prefix = ["wav2vec2.", "hubert.", "wavlm.", "data2vec_audio.", ""]
             .into_iter()
             .find(|prefix| checkpoint.contains(&format!("{prefix}feature_projection.projection.weight")))
@@ -59,6 +72,14 @@ impl Wav2Vec2 {
                 tensor: "feature_projection.projection.weight".into(),
                 reason: "missing; is this a model of the wav2vec 2.0 family?".into(),
             })?;
+        let precision = match target.into() {
+            Target::Processor(precision) => precision,
+            Target::Candle(target) => {
+                let loader = Loader::new(checkpoint, Precision::F32).within(prefix);
+                let network = DeviceNetwork::load(&loader, &config, &target)?;
+                return Ok(Self { config, form: Form::Device(Box::new(network)) });
+            }
+        };
         let pack = pack_of(checkpoint, precision);
         let loader = Loader::new(checkpoint, precision).within(prefix).with_pack(pack.as_ref());
         let features = FeatureEncoder::load(&loader, &config)?;
@@ -67,7 +88,27 @@ impl Wav2Vec2 {
         if let Some(pack) = pack {
             pack.finish();
         }
-        Ok(Self { config, features, projection, transformer })
+        Ok(Self { config, form: Form::Packed(Packed { features, projection, transformer }) })
+    }
+
+    /// The layers for the processor, which streams go through.
+    fn packed(&self) -> Result<&Packed> {
+        match &self.form {
+            Form::Packed(packed) => Ok(packed),
+            Form::Device(_) => Err(Error::Setting(
+                "streams of this network are heard on the processor alone: leave out --on".into(),
+            )),
+        }
+    }
+
+    fn check_lengths(&self, sounds: &[&[f32]]) -> Result<()> {
+        let least = self.config.field();
+        match sounds.iter().map(|samples| samples.len()).min() {
+            Some(few) if few < least => {
+                Err(Error::Setting(format!("{few} samples are too few to encode; {least} is the least")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Hidden states of `samples` at 16 kHz: of the frames as they enter the first layer, then after each layer, each
@@ -76,11 +117,19 @@ impl Wav2Vec2 {
     /// # Errors
     /// Those of candle; [`Error::Setting`] where the sound is shorter than a frame (25 ms).
     pub fn hidden_states(&self, samples: &[f32]) -> Result<Vec<Tensor>> {
+        self.check_lengths(&[samples])?;
         let mut states = Vec::with_capacity(self.config.num_hidden_layers + 1);
-        self.run(&[samples], |state| {
+        let packed = match &self.form {
+            Form::Packed(packed) => packed,
+            Form::Device(network) => {
+                let states = network.states(&[samples], 0..=self.config.num_hidden_layers)?;
+                return Ok(states.into_iter().flatten().collect());
+            }
+        };
+        packed.run(&[samples], |state| {
             states.push(self.tensor(state));
             ControlFlow::Continue(())
-        })?;
+        });
         states.into_iter().collect()
     }
 
@@ -99,15 +148,25 @@ impl Wav2Vec2 {
                 "there is no layer {layer}: the network has {layers}, and 0 is what enters them"
             )));
         }
+        self.check_lengths(sounds)?;
+        if sounds.is_empty() {
+            return Ok(Vec::new());
+        }
+        let packed = match &self.form {
+            Form::Packed(packed) => packed,
+            Form::Device(network) => {
+                return Ok(network.states(sounds, layer..=layer)?.pop().unwrap_or_default());
+            }
+        };
         let (mut number, mut found) = (0, None);
-        let lengths = self.run(sounds, |state| {
+        let lengths = packed.run(sounds, |state| {
             number += 1;
             if number <= layer {
                 return ControlFlow::Continue(());
             }
             found = Some(self.tensor(state));
             ControlFlow::Break(())
-        })?;
+        });
         found.map_or(Ok(Vec::new()), |all| parts(&all?, &lengths))
     }
 
@@ -133,19 +192,24 @@ impl Wav2Vec2 {
         sum.ok_or_else(|| Error::Setting("the network has no layers".into()))
     }
 
+    /// A hidden state, `[frames, hidden_size]`.
+    fn tensor(&self, state: &[f32]) -> Result<Tensor> {
+        let width = self.config.hidden_size;
+        Ok(Tensor::from_slice(state, (state.len() / width, width), &Device::Cpu)?)
+    }
+}
+
+impl Packed {
     /// Hands the hidden states of all sounds, one after the other, to `keep`; returns how many frames each has.
-    fn run(&self, sounds: &[&[f32]], keep: impl FnMut(&[f32]) -> ControlFlow<()>) -> Result<Vec<usize>> {
+    fn run(&self, sounds: &[&[f32]], keep: impl FnMut(&[f32]) -> ControlFlow<()>) -> Vec<usize> {
         let (mut features, mut lengths) = (Vec::new(), Vec::with_capacity(sounds.len()));
         for samples in sounds {
-            self.check_length(samples)?;
             let sound = self.features.forward(samples);
             lengths.push(sound.len() / self.features.channels());
             features.extend(sound);
         }
-        if !lengths.is_empty() {
-            self.transformer.forward(self.projection.forward(&features), &lengths, keep);
-        }
-        Ok(lengths)
+        self.transformer.forward(self.projection.forward(&features), &lengths, keep);
+        lengths
     }
 
     /// The last hidden state of `features`, `[frames, channels]`, which the convolutions made of one sound.
@@ -153,27 +217,13 @@ impl Wav2Vec2 {
         let (mut last, mut seen) = (Vec::new(), 0);
         let frames = features.len() / self.features.channels();
         self.transformer.forward(self.projection.forward(features), &[frames], |state| {
-            if seen == self.config.num_hidden_layers {
+            if seen == self.transformer.layers() {
                 last = state.to_vec();
             }
             seen += 1;
             ControlFlow::Continue(())
         });
         last
-    }
-
-    /// A hidden state, `[frames, hidden_size]`.
-    fn tensor(&self, state: &[f32]) -> Result<Tensor> {
-        let width = self.config.hidden_size;
-        Ok(Tensor::from_slice(state, (state.len() / width, width), &Device::Cpu)?)
-    }
-
-    fn check_length(&self, samples: &[f32]) -> Result<()> {
-        let least = self.config.field();
-        match samples.len() {
-            enough if enough >= least => Ok(()),
-            few => Err(Error::Setting(format!("{few} samples are too few to encode; {least} is the least"))),
-        }
     }
 }
 
@@ -203,13 +253,13 @@ impl Wav2Vec2ForCtc {
     ///
     /// # Errors
     /// As there.
-    pub fn load(checkpoint: &Checkpoint, mut config: Config, precision: Precision) -> Result<Self> {
+    pub fn load(checkpoint: &Checkpoint, mut config: Config, target: impl Into<Target>) -> Result<Self> {
         let loader = Loader::new(checkpoint, Precision::F32);
         if let Some(&[vocab_size, _]) = checkpoint.shape("lm_head.weight").as_deref() {
             config.vocab_size = vocab_size;
         }
         let lm_head = loader.linear(&["lm_head".into()], config.hidden_size, config.vocab_size)?;
-        Ok(Self { encoder: Wav2Vec2::load(checkpoint, config, precision)?, lm_head })
+        Ok(Self { encoder: Wav2Vec2::load(checkpoint, config, target)?, lm_head })
     }
 
     /// Logits of each of `sounds` at 16 kHz, `[frames, vocab_size]`.
@@ -249,7 +299,7 @@ impl Wav2Vec2ForSequenceClassification {
     ///
     /// # Errors
     /// As there.
-    pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
+    pub fn load(checkpoint: &Checkpoint, config: Config, target: impl Into<Target>) -> Result<Self> {
         let loader = Loader::new(checkpoint, Precision::F32);
         let states = config.num_hidden_layers + 1;
         let layer_weights = match config.use_weighted_layer_sum {
@@ -262,7 +312,7 @@ impl Wav2Vec2ForSequenceClassification {
             checkpoint.shape("classifier.bias").and_then(|shape| shape.first().copied()).unwrap_or(0);
         let classifier = loader.linear(&["classifier".into()], width, labels)?;
         Ok(Self {
-            encoder: Wav2Vec2::load(checkpoint, config, precision)?,
+            encoder: Wav2Vec2::load(checkpoint, config, target)?,
             layer_weights,
             projector,
             classifier,

@@ -65,7 +65,7 @@ impl PositionalConv {
 
 /// The kernel, `[dim, width, kernel]`, which is stored as a direction and a length for each of its positions in time, under
 /// either of PyTorch's namings, or plain.
-fn weight(loader: &Loader, dim: usize, width: usize, kernel: usize) -> Result<Vec<f32>> {
+pub(super) fn weight(loader: &Loader, dim: usize, width: usize, kernel: usize) -> Result<Vec<f32>> {
     let name = |part: &str| format!("encoder.pos_conv_embed.conv.{part}");
     let [length, direction] = match loader.contains(&name("weight_v")) {
         true => ["weight_g", "weight_v"],

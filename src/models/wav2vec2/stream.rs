@@ -45,9 +45,12 @@ pub struct Wav2Vec2Stream {
 
 impl Wav2Vec2Stream {
     /// A stream through `network` before any sound.
-    pub fn new(network: &Wav2Vec2, options: StreamOptions) -> Self {
-        let features = FeatureStream::new(&network.features, options.standardise);
-        Self { options, features, window: Vec::new(), first: 0, given: 0 }
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for a network that is not on the processor.
+    pub fn new(network: &Wav2Vec2, options: StreamOptions) -> Result<Self> {
+        let features = FeatureStream::new(&network.packed()?.features, options.standardise);
+        Ok(Self { options, features, window: Vec::new(), first: 0, given: 0 })
     }
 
     /// Takes samples at 16 kHz, and calls `take` with each chunk that is complete. What comes does not depend on how the
@@ -61,15 +64,15 @@ impl Wav2Vec2Stream {
         samples: &[f32],
         mut take: impl FnMut(StreamChunk) -> Result<()>,
     ) -> Result<()> {
-        self.features.push(&network.features, samples, &mut self.window);
+        self.features.push(&network.packed()?.features, samples, &mut self.window);
         let StreamOptions { chunk, look_ahead, .. } = self.options;
-        while self.heard(network) >= self.given + chunk + look_ahead {
+        while self.heard(network)? >= self.given + chunk + look_ahead {
             let states = self.states(network, self.given + chunk + look_ahead)?;
             take(StreamChunk {
                 states: states.narrow(0, 0, chunk)?.contiguous()?,
                 ahead: states.narrow(0, chunk, look_ahead)?.contiguous()?,
             })?;
-            self.give(network, chunk);
+            self.give(network, chunk)?;
         }
         Ok(())
     }
@@ -79,9 +82,9 @@ impl Wav2Vec2Stream {
     /// # Errors
     /// Those of candle.
     pub fn flush(&mut self, network: &Wav2Vec2) -> Result<Option<Tensor>> {
-        self.features.flush(&network.features, &mut self.window);
+        self.features.flush(&network.packed()?.features, &mut self.window);
         let rest = self.rest(network)?;
-        *self = Self::new(network, self.options);
+        *self = Self::new(network, self.options)?;
         Ok(rest)
     }
 
@@ -91,29 +94,30 @@ impl Wav2Vec2Stream {
     /// # Errors
     /// Those of candle.
     pub fn rest(&self, network: &Wav2Vec2) -> Result<Option<Tensor>> {
-        let heard = self.heard(network);
+        let heard = self.heard(network)?;
         if heard == self.given { Ok(None) } else { self.states(network, heard).map(Some) }
     }
 
     /// Frames whose features are there.
-    fn heard(&self, network: &Wav2Vec2) -> usize {
-        self.first + self.window.len() / network.features.channels()
+    fn heard(&self, network: &Wav2Vec2) -> Result<usize> {
+        Ok(self.first + self.window.len() / network.packed()?.features.channels())
     }
 
     /// States of the frames from the first that was not given out to `end`.
     fn states(&self, network: &Wav2Vec2, end: usize) -> Result<Tensor> {
-        let channels = network.features.channels();
+        let packed = network.packed()?;
         let frames = end - self.first;
-        let last = network.transform(&self.window[..frames * channels]);
+        let last = packed.transform(&self.window[..frames * packed.features.channels()]);
         let width = network.config.hidden_size;
         let wanted = &last[(self.given - self.first) * width..];
         Ok(Tensor::from_slice(wanted, (end - self.given, width), &Device::Cpu)?)
     }
 
-    fn give(&mut self, network: &Wav2Vec2, frames: usize) {
+    fn give(&mut self, network: &Wav2Vec2, frames: usize) -> Result<()> {
         self.given += frames;
         let first = self.given.saturating_sub(self.options.left).max(self.first);
-        self.window.drain(..(first - self.first) * network.features.channels());
+        self.window.drain(..(first - self.first) * network.packed()?.features.channels());
         self.first = first;
+        Ok(())
     }
 }

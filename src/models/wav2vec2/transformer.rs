@@ -53,6 +53,11 @@ impl Transformer {
         })
     }
 
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
     /// Runs `x`, features `[frames, hidden_size]` of sounds of `lengths` frames one after the other, and hands each hidden
     /// state to `keep`, the first before any layer, until it says that it has enough.
     pub fn forward(

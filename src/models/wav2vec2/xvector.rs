@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::{Config, Wav2Vec2, softmax};
-use crate::compute::{DilatedConv1d, Linear, Margin, Precision};
+use crate::compute::{DilatedConv1d, Linear, Margin, Precision, Target};
 use crate::models::loader::Loader;
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
@@ -31,7 +31,7 @@ impl Wav2Vec2ForXVector {
     ///
     /// # Errors
     /// As there; [`Error::Model`] where there are fewer dilations than convolutions.
-    pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
+    pub fn load(checkpoint: &Checkpoint, config: Config, target: impl Into<Target>) -> Result<Self> {
         let loader = Loader::new(checkpoint, Precision::F32);
         let rows = |name: &str| {
             checkpoint.shape(&format!("{name}.weight")).and_then(|shape| shape.first().copied()).unwrap_or(0)
@@ -57,7 +57,7 @@ impl Wav2Vec2ForXVector {
         }
         let outputs = rows("feature_extractor");
         let extractor = loader.linear(&["feature_extractor".into()], 2 * width, outputs)?;
-        let encoder = Wav2Vec2::load(checkpoint, config, precision)?;
+        let encoder = Wav2Vec2::load(checkpoint, config, target)?;
         Ok(Self { encoder, layer_weights, projector, convolutions, field, extractor })
     }
 

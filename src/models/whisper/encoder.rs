@@ -2,14 +2,60 @@
 
 use candle_core::{Device, Tensor};
 
+use super::device_encoder::DeviceEncoder;
 use super::{Config, EPS};
 
-use crate::compute::{Conv1d, LayerNorm, Linear, Precision, add_into, self_attention_into};
+use crate::compute::{CandleTarget, Conv1d, LayerNorm, Linear, Precision, add_into, self_attention_into};
 use crate::models::loader::Loader;
 use crate::{Error, Result};
 
 /// Two convolutions and a stack of pre-norm transformer layers.
-pub struct Encoder {
+pub struct Encoder(Form);
+
+/// By what it is computed.
+enum Form {
+    Packed(PackedEncoder),
+    Device(DeviceEncoder),
+}
+
+impl Encoder {
+    pub(super) fn load(loader: &Loader, config: &Config) -> Result<Self> {
+        Ok(Self(Form::Packed(PackedEncoder::load(loader, config)?)))
+    }
+
+    /// The same, computed by candle's operations on `target`.
+    pub(super) fn on_device(loader: &Loader, config: &Config, target: &CandleTarget) -> Result<Self> {
+        Ok(Self(Form::Device(DeviceEncoder::load(loader, config, target)?)))
+    }
+
+    fn layers(&self) -> usize {
+        match &self.0 {
+            Form::Packed(encoder) => encoder.layers.len(),
+            Form::Device(encoder) => encoder.layers(),
+        }
+    }
+
+    /// Log-mel features `[frames, mels]` (10 ms a frame, at most 3000) to an encoding `[frames / 2, dim]`.
+    pub fn forward(&self, log_mel: &Tensor) -> Result<Tensor> {
+        self.hidden_state(log_mel, self.layers())
+    }
+
+    /// Hidden state number `layer` of log-mel features `[frames, mels]`, `[frames / 2, dim]`: 0 enters the first layer, and
+    /// so on; the last has the final norm. Layers after it are not run.
+    pub fn hidden_state(&self, log_mel: &Tensor, layer: usize) -> Result<Tensor> {
+        let count = self.layers();
+        if layer > count {
+            return Err(Error::Setting(format!("there is no layer {layer}: the encoder has {count}")));
+        }
+        match &self.0 {
+            Form::Packed(encoder) => encoder.hidden_state(log_mel, layer),
+            Form::Device(encoder) => encoder.hidden_state(log_mel, layer),
+        }
+    }
+}
+
+/// An encoder of layers made for the processor.
+struct PackedEncoder {
     conv1: Conv1d,
     conv2: Conv1d,
     /// `[source_positions, dim]`.
@@ -30,8 +76,8 @@ struct Layer {
     fc2: Linear,
 }
 
-impl Encoder {
-    pub(super) fn load(loader: &Loader, config: &Config) -> Result<Self> {
+impl PackedEncoder {
+    fn load(loader: &Loader, config: &Config) -> Result<Self> {
         let dim = config.dim;
         let conv = |name: &str, channels: usize, stride: usize| -> Result<Conv1d> {
             let weight = loader.values(&format!("model.encoder.{name}.weight"), &[dim, channels, 3])?;
@@ -52,23 +98,12 @@ impl Encoder {
         })
     }
 
-    /// Log-mel features `[frames, mels]` (10 ms a frame, at most 3000) to an encoding `[frames / 2, dim]`.
-    pub fn forward(&self, log_mel: &Tensor) -> Result<Tensor> {
-        self.hidden_state(log_mel, self.layers.len())
-    }
-
-    /// Hidden state number `layer` of log-mel features `[frames, mels]`, `[frames / 2, dim]`: 0 enters the first layer, and
-    /// so on; the last has the final norm. Layers after it are not run.
-    pub fn hidden_state(&self, log_mel: &Tensor, layer: usize) -> Result<Tensor> {
-        let Some(layers) = self.layers.get(..layer) else {
-            let count = self.layers.len();
-            return Err(Error::Setting(format!("there is no layer {layer}: the encoder has {count}")));
-        };
+    fn hidden_state(&self, log_mel: &Tensor, layer: usize) -> Result<Tensor> {
         let log_mel = log_mel.contiguous()?.flatten_all()?.to_vec1()?;
         let mut x = self.conv2.padded_gelu(&self.conv1.padded_gelu(&log_mel));
         add_into(&self.embed_positions[..x.len()], &mut x);
         let mut scratch = Scratch::default();
-        for layer in layers {
+        for layer in &self.layers[..layer] {
             layer.forward(&mut x, &mut scratch);
         }
         if layer == self.layers.len() {

@@ -9,6 +9,7 @@
 
 mod config;
 mod decoder;
+mod device_encoder;
 mod encoder;
 
 pub use config::Config;
@@ -16,7 +17,7 @@ pub use decoder::{CrossCache, CrossWeights, Decoder, DecoderState, Input, Worksp
 pub use encoder::Encoder;
 
 use crate::Result;
-use crate::compute::Precision;
+use crate::compute::{Precision, Target};
 use crate::dsp::LogMel;
 use crate::models::loader::{Loader, pack_of};
 use crate::weights::Checkpoint;
@@ -37,11 +38,21 @@ pub struct Whisper {
 }
 
 impl Whisper {
-    /// Reads every tensor of `checkpoint`, to multiply in `precision`.
+    /// Reads every tensor of `checkpoint`, to be computed on `target`. Of a network on a device the decoder is on the
+    /// processor, in f32.
     ///
     /// # Errors
     /// One that names the first tensor that is missing or misshapen.
-    pub fn load(checkpoint: &Checkpoint, config: Config, precision: Precision) -> Result<Self> {
+    pub fn load(checkpoint: &Checkpoint, config: Config, target: impl Into<Target>) -> Result<Self> {
+        let precision = match target.into() {
+            Target::Processor(precision) => precision,
+            Target::Candle(target) => {
+                let loader = Loader::new(checkpoint, Precision::F32);
+                let encoder = Encoder::on_device(&loader, &config, &target)?;
+                let decoder = Decoder::load(&loader, &config)?;
+                return Ok(Self { log_mel: LogMel::new(config.mels), encoder, decoder, config });
+            }
+        };
         let pack = pack_of(checkpoint, precision);
         let loader = Loader::new(checkpoint, precision).with_pack(pack.as_ref());
         let (encoder, decoder) =
