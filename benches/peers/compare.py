@@ -41,7 +41,7 @@ class Run:
     output: dict
 
 
-def systems(awaaz: str, model: str, ggml: str, threads: int) -> dict[str, list[str]]:
+def systems(awaaz: str, model: str, ggml: list[str], threads: int) -> dict[str, list[str]]:
     """Command of each system, to which the file is added."""
     alike = ["--threads", str(threads), "--model"]
     ours = [awaaz, "transcribe", "--quiet", "--format", "json", "--temperature", "0", *alike, model]
@@ -55,7 +55,9 @@ def systems(awaaz: str, model: str, ggml: str, threads: int) -> dict[str, list[s
         "faster-whisper f32 batched": [*peer, "--batched"],
         "faster-whisper int8": [*peer, "--compute-type", "int8"],
         "faster-whisper int8 batched": [*peer, "--compute-type", "int8", "--batched"],
-        "whisper.cpp f16": [sys.executable, str(HERE / "whisper_cpp_peer.py"), *alike, ggml],
+    } | {
+        f"whisper.cpp {Path(file).stem.split('-')[-1]}": [sys.executable, str(HERE / "whisper_cpp_peer.py"), *alike, file]
+        for file in ggml
     }
 
 
@@ -151,17 +153,17 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--audio", type=Path, required=True, help="folder that prepare.py made")
     arguments.add_argument("--model", required=True, help="folder of Whisper in CTranslate2's format")
-    arguments.add_argument("--ggml", required=True, help="the same weights, written by to_ggml.py")
+    arguments.add_argument("--ggml", nargs="+", required=True, help="the same weights, by to_ggml.py: NAME-TYPE.bin")
     arguments.add_argument("--awaaz", default="target/release/awaaz")
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--rounds", type=int, default=5, help="for the files of the set speed; others run once")
-    arguments.add_argument("--only", default="", help="systems whose name contains this")
+    arguments.add_argument("--only", default="", help="systems whose name this regular expression finds")
     arguments.add_argument("--files", default="", help="files whose name contains this")
     arguments.add_argument("--out", type=Path, required=True)
     arguments = arguments.parse_args()
 
     commands = systems(arguments.awaaz, arguments.model, arguments.ggml, arguments.threads)
-    commands = {name: command for name, command in commands.items() if arguments.only in name}
+    commands = {name: command for name, command in commands.items() if re.search(arguments.only, name)}
     arguments.out.mkdir(parents=True, exist_ok=True)
     silence = arguments.out / "start-up.wav"
     soundfile.write(silence, np.zeros(16_000, np.float32), 16_000)

@@ -21,9 +21,14 @@ cargo build --release
 awaaz=${CARGO_TARGET_DIR:-target}/release/awaaz
 "$awaaz" models pull base
 model=$("$awaaz" models path base)
-if [ ! -f "$cache/bench-audio/ggml-base.bin" ]; then
-    "$venv/bin/python" benches/peers/to_ggml.py "$model" "$cache/bench-audio/ggml-base.bin"
-fi
+ggml=()
+for type in f16 q8_0; do
+    file=$cache/bench-audio/ggml-base-$type.bin
+    if [ ! -f "$file" ]; then
+        "$venv/bin/python" benches/peers/to_ggml.py "$model" "$file" --type "$type"
+    fi
+    ggml+=("$file")
+done
 "$venv/bin/python" benches/peers/compare.py --awaaz "$awaaz" \
-    --model "$model" --ggml "$cache/bench-audio/ggml-base.bin" \
+    --model "$model" --ggml "${ggml[@]}" \
     --audio "$cache/bench-audio" --out "$out" "$@"

@@ -63,7 +63,8 @@ pub struct EmbedArgs {
     /// speaks, its vector].
     #[arg(long, value_name = "K", help_heading = "Model")]
     layer: Option<usize>,
-    /// none: every frame; mean: their mean; l2-mean: the mean of the frames, each of length 1. Without effect on the vector
+    /// none: every frame; mean: their mean; l2-mean: the mean of the frames, each of length 1; mean-std: mean and standard
+    /// deviation. Without effect on the vector
     /// of a network that tells who speaks, of which there is one a sound.
     #[arg(long, value_name = "POOL", default_value = "none", help_heading = "Model")]
     pool: Pool,
@@ -315,7 +316,8 @@ impl Run<'_> {
                 values.extend(state.flatten_all()?.to_vec1::<f32>()?);
             }
             let width = encoder.width();
-            self.keep(sound, width, hop, pool(values, width, self.args.pool))?;
+            let pooled = pool(values, width, self.args.pool);
+            self.keep(sound, self.args.pool.width(width), hop, pooled)?;
         }
         Ok(())
     }

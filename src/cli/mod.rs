@@ -4,6 +4,7 @@
 //! error. [`Exit`] lists the exit codes.
 
 pub mod bench;
+pub mod clip_features;
 pub mod ctc_args;
 #[cfg(feature = "mic")]
 pub mod devices;
@@ -17,6 +18,7 @@ pub mod model_args;
 pub mod models;
 pub mod moderate;
 pub mod onnx_args;
+pub mod probe_args;
 pub mod replay;
 pub mod stop;
 pub mod stream;

@@ -1,13 +1,14 @@
 //! Which model to use, and how.
 
+use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use clap::Args;
 
-use crate::Result;
 use crate::asr::ctc::missing_adapter;
 use crate::asr::identify::{LanguageIdentifier, load_identifier};
 use crate::asr::{LanguageChoice, Model};
@@ -20,6 +21,7 @@ use crate::models::backend::Backend;
 use crate::models::encoder::{Encoder, load_encoder};
 use crate::models::speaker::{SpeakerEncoder, is_speaker_encoder, load_speaker_encoder};
 use crate::weights::{ModelFiles, Network, PullOptions, resolve, resolve_adapter};
+use crate::{Error, Result};
 
 /// Arguments that name a recogniser's model.
 #[derive(Debug, Clone, Args)]
@@ -189,6 +191,18 @@ impl ModelArgs {
             return threads.run(|| load_encoder(&files, backend)).map(Features::Frames);
         }
         threads.run(|| load_speaker_encoder(&files, backend)).map(Features::Speaker)
+    }
+
+    /// What tells the model's weights, as this program computes them, from others: it changes when they do.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn identity(&self, precision: Precision, talk: Talk, stop: &Stop) -> Result<String> {
+        let path = resolve(&self.model, &self.pull_options(talk, stop)?)?.weights;
+        let file = fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
+        let changed = file.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let changed = changed.unwrap_or_default().as_nanos();
+        Ok(format!("{} of {} bytes of {changed}, in {precision} on {}", path.display(), file.len(), self.on))
     }
 
     /// The model's files, and what computes it. Of an ONNX export the user is told what that is.

@@ -315,6 +315,9 @@ unsafe fn vnni512_tile<const M: usize>(weight: &[i8], x: &[u8], inputs: usize) -
         for (row, to) in weights.iter_mut().enumerate() {
             // SAFETY: lanes past the end of the row are masked out.
             *to = unsafe { _mm512_maskz_loadu_epi8(mask, weight.as_ptr().add(row * inputs + k)) };
+            // The rows that come next; what is past the end of the matrix is not fetched.
+            let next = weight.as_ptr().wrapping_add((TILE_OUTPUTS + row) * inputs + k);
+            _mm_prefetch::<_MM_HINT_T0>(next);
         }
         for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: as above.

@@ -52,6 +52,14 @@ pub trait Encoder: Send + Sync {
     /// # Errors
     /// Those of the network; [`Error::Setting`] where there is no such layer.
     fn encode(&self, sounds: &[&[f32]], layer: usize) -> Result<Vec<Tensor>>;
+
+    /// Hidden states `layers` of one sound, each `[frames, width]`.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    fn encode_layers(&self, sound: &[f32], layers: &[usize]) -> Result<Vec<Tensor>> {
+        layers.iter().map(|&layer| Ok(self.encode(&[sound], layer)?.remove(0))).collect()
+    }
 }
 
 /// What `config.json` says of the kind of network.

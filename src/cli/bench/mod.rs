@@ -5,7 +5,9 @@ mod ctc_streaming;
 mod decode;
 mod encoder;
 mod latency;
+mod plots;
 mod text;
+mod urdu;
 
 use clap::{Args, Subcommand};
 
@@ -27,6 +29,7 @@ enum What {
     CtcStreaming(ctc_streaming::CtcStreamingArgs),
     Abx(abx::AbxArgs),
     Text(Box<text::TextArgs>),
+    Urdu(Box<urdu::UrduArgs>),
 }
 
 /// Runs the subcommand.
@@ -41,5 +44,6 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
         What::CtcStreaming(args) => ctc_streaming::run(args),
         What::Abx(args) => abx::run(args),
         What::Text(args) => text::run(args),
+        What::Urdu(args) => urdu::run(args),
     }
 }

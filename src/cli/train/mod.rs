@@ -1,11 +1,13 @@
 //! `awaaz train`: heads from labelled data.
 
+mod clips;
 mod text;
 
 use clap::{Args, Subcommand};
 
 use super::Exit;
 use crate::Result;
+use crate::corpus::datasets::Classes;
 
 /// Train heads from labelled data.
 #[derive(Debug, Args)]
@@ -16,6 +18,10 @@ pub struct TrainArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Train a head that tells emotions: anger, happiness, neutral, sadness.
+    Emotion(Box<clips::ClipArgs>),
+    /// Train a head that tells abuse by sound alone.
+    Abuse(Box<clips::ClipArgs>),
     Text(Box<text::TextArgs>),
 }
 
@@ -25,6 +31,8 @@ enum What {
 /// Those of the data and of the settings.
 pub fn run(args: &TrainArgs) -> Result<Exit> {
     match &args.what {
+        What::Emotion(args) => clips::run(args, "emotion", Classes::Emotion),
+        What::Abuse(args) => clips::run(args, "abuse", Classes::Abuse),
         What::Text(args) => text::run(args),
     }
 }

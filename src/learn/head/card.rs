@@ -15,8 +15,11 @@ pub struct Card {
     pub encoder: Option<Encoder>,
     /// Which hidden states it hears.
     pub layers: Option<Layers>,
-    /// How frames became one vector: `mean`, `l2-mean`.
+    /// How frames became one vector: `mean`, `l2-mean`, `mean-std`.
     pub pooling: Option<String>,
+    /// Seconds of sound that were encoded at least, silence after the clip included; its frames were left out.
+    #[serde(default)]
+    pub least_seconds: f64,
     /// What it was trained on.
     #[serde(default)]
     pub data: Vec<Data>,
@@ -67,6 +70,7 @@ impl Card {
             encoder: None,
             layers: None,
             pooling: None,
+            least_seconds: 0.0,
             data: Vec::new(),
             figures: BTreeMap::new(),
             seed: 0,

@@ -1,0 +1,140 @@
+//! `awaaz bench urdu`: emotions in one language, told by what was learnt from others.
+
+mod figures;
+mod html;
+mod markdown;
+mod protocol;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::Exit;
+use crate::cli::clip_features::{ClipFeatureArgs, ClipFeatures, Corpus, Kind};
+use crate::cli::probe_args::{Probe, ProbeArgs};
+use crate::cli::stop::Stop;
+use crate::corpus::datasets::{Classes, Layout};
+use crate::output::{Progress, write_whole};
+use crate::{Error, Result};
+
+use figures::{Report, System};
+use protocol::Protocol;
+
+const AFTER_HELP: &str = "\
+Examples:
+  awaaz bench urdu --data corpora/                          folders of URDU, EMO-DB, EMOVO, RAVDESS, SAVEE in it
+  awaaz bench urdu --data corpora/ --out report             report.md, report.json and report.html in report/
+  awaaz bench urdu --data corpora/ --model facebook/wav2vec2-xls-r-300m --layers 6-12
+
+Measures what Latif et al. did in \"Cross lingual speech emotion recognition: Urdu vs. Western languages\" (FIT 2018), with
+speakers apart: within each corpus, from one to another in every direction, from all others to one, and with 10 to 80 % of
+the corpus that is tested added. eGeMAPS with a linear SVM, as in the paper, stands beside the encoder's features, and both
+together. Unweighted average recall (UAR), in percent.";
+
+/// Tell how well emotions are told within and across languages.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct UrduArgs {
+    /// A folder of corpora, or the corpora.
+    #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
+    data: Vec<PathBuf>,
+    /// Write report.md, report.json and report.html into this folder.
+    #[arg(long, short, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    clips: ClipFeatureArgs,
+    /// The classifier of the encoder's features.
+    #[arg(long, value_name = "NAME", default_value = "logistic", help_heading = "Learning")]
+    probe: Probe,
+    #[command(flatten)]
+    learn: ProbeArgs,
+    /// Ways to cut each corpus into folds.
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Learning")]
+    seeds: u64,
+    /// Folds, apart by speakers.
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Learning")]
+    folds: usize,
+    /// Tell of errors alone.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Those of the data, the model and the settings; [`Error::Interrupted`].
+pub fn run(args: &UrduArgs) -> Result<Exit> {
+    let stop = Stop::on_signals()?;
+    let mut progress = if args.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() };
+    let corpora = corpora(&args.data)?;
+    let protocol = Protocol { seeds: args.seeds, folds: args.folds, cost: args.learn.cost, stop: &stop };
+    let mut report = Report::new(args.clips.model.model.clone(), &protocol);
+    for (kind, probe) in [(Kind::Egemaps, Probe::Svm), (Kind::Encoder, args.probe), (Kind::Both, args.probe)]
+    {
+        let features = ClipFeatures::open(&args.clips, kind, &stop)?;
+        let name = format!("{}, {}", features.name(), probe.name());
+        for classes in [Classes::Emotion, Classes::Valence] {
+            let datasets = corpora
+                .iter()
+                .map(|corpus| {
+                    let one = std::slice::from_ref(corpus);
+                    Ok((corpus.name.clone(), features.dataset(one, classes, &mut progress)?))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let mut hear = |line: &str| progress.say(&format!("{name}: {line}"));
+            report.systems.push(System::measure(&name, classes, &datasets, &protocol, probe, &mut hear)?);
+        }
+    }
+    let text = markdown::report(&report);
+    if let Some(folder) = &args.out {
+        write(folder, &report, &text)?;
+    }
+    io::stdout().write_all(text.as_bytes()).map_err(|error| Error::io("stdout", error))?;
+    Ok(Exit::Success)
+}
+
+fn write(folder: &Path, report: &Report, text: &str) -> Result<()> {
+    let json_path = folder.join("report.json");
+    let json = serde_json::to_string_pretty(report).map_err(|error| Error::io(&json_path, error.into()))?;
+    write_whole(&folder.join("report.md"), text.as_bytes())?;
+    write_whole(&json_path, (json + "\n").as_bytes())?;
+    write_whole(&folder.join("report.html"), html::report(report)?.as_bytes())
+}
+
+/// The corpora of emotions at `paths` and in folders that are there.
+fn corpora(paths: &[PathBuf]) -> Result<Vec<Corpus>> {
+    let emotional = [Layout::Urdu, Layout::EmoDb, Layout::Emovo, Layout::Ravdess, Layout::Savee];
+    let mut found: Vec<(usize, Corpus)> = Vec::new();
+    for path in paths {
+        let inner = fs::read_dir(path).map_err(|error| Error::io(path, error))?;
+        let inner = inner.filter_map(|entry| Some(entry.ok()?.path()).filter(|path| path.is_dir()));
+        let layout = |path: &Path| Layout::detect(path).ok().filter(|layout| emotional.contains(layout));
+        let mut of_path: Vec<(PathBuf, Layout)> =
+            inner.filter_map(|inner| layout(&inner).map(|layout| (inner, layout))).collect();
+        of_path.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // What lies in a folder of one corpus, as URDU's of one emotion, is of the same layout.
+        let is_one = of_path
+            .first()
+            .is_none_or(|(_, first)| of_path.len() > 1 && of_path.iter().all(|(_, l)| l == first));
+        if is_one {
+            of_path = layout(path).map(|layout| (path.clone(), layout)).into_iter().collect();
+        }
+        for (path, layout) in of_path {
+            let place = emotional.iter().position(|&emotional| emotional == layout).unwrap_or(usize::MAX);
+            if found.iter().all(|(other, _)| *other != place) {
+                found.push((place, Corpus::read(&path)?));
+            }
+        }
+    }
+    found.sort_by_key(|(place, _)| *place);
+    if found.len() < 2 {
+        let names = emotional.map(|layout| layout.to_string()).join(", ");
+        return Err(Error::corpus(
+            &paths[0],
+            format!("expected at least two corpora of {names}, found {}", found.len()),
+        ));
+    }
+    Ok(found.into_iter().map(|(_, corpus)| corpus).collect())
+}

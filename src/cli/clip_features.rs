@@ -1,0 +1,315 @@
+//! A vector of features for each labelled clip of a corpus, computed once and kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use clap::{Args, ValueEnum};
+
+use super::model_args::{ModelArgs, Talk};
+use super::stop::Stop;
+use crate::audio::{AudioStream, DecodeOptions};
+use crate::compute::{Precision, Threads};
+use crate::corpus::datasets::{Classes, Content, Layout, Record};
+use crate::dsp::egemaps::{NAMES, egemaps};
+use crate::dsp::pool::{Pool, pool};
+use crate::learn::head::{self, Card, Layers};
+use crate::learn::{Dataset, Example};
+use crate::models::encoder::Encoder;
+use crate::output::{Progress, write_whole};
+use crate::time::SampleRate;
+use crate::weights::{PullOptions, text_digest};
+use crate::{Error, Result};
+
+/// Clips between two lines on how far a run is.
+const CLIPS_A_LINE: usize = 100;
+/// Changes with what features are.
+const FORMAT: &str = "awaaz clip features, format 1";
+
+/// Arguments that say what a clip's features are.
+#[derive(Debug, Clone, Args)]
+pub struct ClipFeatureArgs {
+    /// The model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Hidden states that are heard: 0 enters the first layer, 1 leaves it, and so on. Features of several follow one another.
+    #[arg(long, value_name = "K|K-K", default_value = "1-3", help_heading = "Features")]
+    pub layers: LayerRange,
+    /// How frames become one vector: mean, l2-mean or mean-std.
+    #[arg(long, value_name = "POOL", default_value = "mean-std", value_parser = pooling, help_heading = "Features")]
+    pub pool: Pool,
+    /// Seconds that are encoded at least, silence after the clip included. Live, Whisper hears 15 s at least.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, help_heading = "Features")]
+    pub least_seconds: f64,
+    /// Do not keep features for the next run.
+    #[arg(long, help_heading = "Features")]
+    pub no_feature_cache: bool,
+}
+
+/// Features that clips have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Hidden states of the model, pooled.
+    Encoder,
+    /// The 88 functionals of eGeMAPS v02.
+    Egemaps,
+    /// Both.
+    Both,
+}
+
+/// Layers from the first to the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerRange {
+    first: usize,
+    last: usize,
+}
+
+impl LayerRange {
+    fn layers(self) -> Vec<usize> {
+        (self.first..=self.last).collect()
+    }
+}
+
+impl std::str::FromStr for LayerRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        match (first.trim().parse(), last.trim().parse()) {
+            (Ok(first), Ok(last)) if first <= last => Ok(Self { first, last }),
+            _ => Err("give a layer (3) or the first and the last of some (1-3)".into()),
+        }
+    }
+}
+
+fn pooling(name: &str) -> std::result::Result<Pool, String> {
+    match name.parse()? {
+        Pool::None => Err("features of a clip are one vector: mean, l2-mean or mean-std".into()),
+        pool => Ok(pool),
+    }
+}
+
+/// What makes features of clips.
+pub struct ClipFeatures<'a> {
+    args: &'a ClipFeatureArgs,
+    kind: Kind,
+    encoder: Option<Box<dyn Encoder>>,
+    threads: Threads,
+    /// Where they are kept.
+    folder: Option<PathBuf>,
+    stop: &'a Stop,
+}
+
+impl<'a> ClipFeatures<'a> {
+    /// Loads what is needed.
+    ///
+    /// # Errors
+    /// Those of the model; [`Error::Setting`] for layers that it does not have.
+    pub fn open(args: &'a ClipFeatureArgs, kind: Kind, stop: &'a Stop) -> Result<Self> {
+        let threads = args.model.pool()?;
+        let precision = args.model.precision_or(Precision::F32);
+        let (mut encoder, mut identity) = (None, String::new());
+        if kind != Kind::Egemaps {
+            let loaded = args.model.load_encoder(precision, &threads, Talk::Stderr, stop)?;
+            loaded.check_layer(args.layers.last)?;
+            identity = format!(
+                "{}\n{:?} {} {}",
+                args.model.identity(precision, Talk::Quiet, stop)?,
+                args.layers,
+                args.pool,
+                args.least_seconds
+            );
+            encoder = Some(loaded);
+        }
+        let folder = match args.no_feature_cache {
+            true => None,
+            false => {
+                let digest = text_digest(&format!("{FORMAT}\n{kind:?}\n{identity}")).to_string();
+                Some(PullOptions::from_env()?.cache.join("features").join(&digest[..16]))
+            }
+        };
+        Ok(Self { args, kind, encoder, threads, folder, stop })
+    }
+
+    /// Number of features.
+    pub fn width(&self) -> usize {
+        let states = self
+            .encoder
+            .as_ref()
+            .map_or(0, |encoder| self.args.pool.width(encoder.width()) * self.args.layers.layers().len());
+        states + if self.kind == Kind::Encoder { 0 } else { NAMES.len() }
+    }
+
+    /// What they are of.
+    pub fn name(&self) -> String {
+        match self.kind {
+            Kind::Encoder => self.args.model.model.clone(),
+            Kind::Egemaps => "egemaps".into(),
+            Kind::Both => format!("{} and egemaps", self.args.model.model),
+        }
+    }
+
+    /// `card` with what it says of features.
+    pub fn described(&self, card: Card) -> Card {
+        let name = self.name();
+        let with_states = self.kind != Kind::Egemaps;
+        Card {
+            encoder: Some(head::Encoder { name, sha256: None }),
+            layers: with_states.then(|| match self.args.layers.layers()[..] {
+                [only] => Layers::One(only),
+                ref several => Layers::Mix(several.to_vec()),
+            }),
+            pooling: with_states.then(|| self.args.pool.to_string()),
+            least_seconds: if with_states { self.args.least_seconds } else { 0.0 },
+            ..card
+        }
+    }
+
+    /// The clips of `corpora` whose labels are of `classes`, with their features.
+    ///
+    /// # Errors
+    /// Those of the clips; [`Error::Corpus`] where none has such a label; [`Error::Interrupted`].
+    pub fn dataset(&self, corpora: &[Corpus], classes: Classes, progress: &mut Progress) -> Result<Dataset> {
+        let (mut features, mut examples) = (Vec::new(), Vec::new());
+        for corpus in corpora {
+            let labelled = corpus.labelled(classes)?;
+            let total = labelled.len();
+            for (done, (record, label)) in labelled.into_iter().enumerate() {
+                if self.stop.is_requested() {
+                    return Err(Error::Interrupted);
+                }
+                if done > 0 && done % CLIPS_A_LINE == 0 {
+                    progress.say(&format!("{}: features of {done} of {total} clips", corpus.name));
+                }
+                features.extend(self.of(record)?);
+                examples.push(Example {
+                    label,
+                    group: record.group().to_owned(),
+                    corpus: corpus.name.clone(),
+                    language: record.language.clone().unwrap_or_default(),
+                });
+            }
+        }
+        Dataset::new(features, self.width(), classes.names().len(), examples)
+    }
+
+    /// The features of a clip.
+    fn of(&self, record: &Record) -> Result<Vec<f32>> {
+        let kept = self.folder.as_deref().and_then(|folder| kept_at(folder, record));
+        if let Some(values) = kept.as_ref().and_then(|path| read(path, self.width())) {
+            return Ok(values);
+        }
+        let Some(input) = record.audio() else {
+            return Err(Error::Setting(format!("{} is a text; this needs sound", record.id)));
+        };
+        let samples = AudioStream::open(input, &DecodeOptions::default())?.read_all()?;
+        let values = self.threads.run(|| self.features(&samples))?;
+        if let Some(path) = kept {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            write_whole(&path, &bytes)?;
+        }
+        Ok(values)
+    }
+
+    fn features(&self, samples: &[f32]) -> Result<Vec<f32>> {
+        let mut values = Vec::with_capacity(self.width());
+        if let Some(encoder) = &self.encoder {
+            values = states(
+                encoder.as_ref(),
+                samples,
+                &self.args.layers.layers(),
+                self.args.pool,
+                self.args.least_seconds,
+            )?;
+        }
+        if self.kind != Kind::Encoder {
+            values.extend(egemaps(samples));
+        }
+        Ok(values)
+    }
+}
+
+/// The pooled hidden states of a clip: of each of `layers` in turn, over the frames of the clip itself.
+fn states(
+    encoder: &dyn Encoder,
+    samples: &[f32],
+    layers: &[usize],
+    pooling: Pool,
+    least: f64,
+) -> Result<Vec<f32>> {
+    let least = (least * f64::from(SampleRate::PIPELINE.0)) as usize;
+    let longest = encoder.longest().unwrap_or(usize::MAX);
+    let frames = samples.len().min(longest).div_ceil(encoder.hop());
+    let mut heard = samples[..samples.len().min(longest)].to_vec();
+    heard.resize(heard.len().max(least.min(longest)), 0.0);
+    let mut values = Vec::new();
+    for state in encoder.encode_layers(&heard, layers)? {
+        let state = state.narrow(0, 0, frames.min(state.dim(0)?))?;
+        values.extend(pool(state.flatten_all()?.to_vec1()?, encoder.width(), pooling));
+    }
+    Ok(values)
+}
+
+/// Where the features of a record are kept; none of one that is no file.
+fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
+    let Content::File(path) = &record.content else { return None };
+    let file = fs::metadata(path).ok()?;
+    let changed = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
+    let path = fs::canonicalize(path).ok()?;
+    let digest = text_digest(&format!("{}\n{}\n{changed}", path.display(), file.len())).to_string();
+    Some(folder.join(&digest[..2]).join(format!("{}.f32", &digest[2..32])))
+}
+
+fn read(path: &Path, width: usize) -> Option<Vec<f32>> {
+    let bytes = fs::read(path).ok().filter(|bytes| bytes.len() == 4 * width)?;
+    Some(
+        bytes
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+            .collect(),
+    )
+}
+
+/// A corpus, read.
+pub struct Corpus {
+    /// Its name, which is that of its layout, or of a manifest's folder.
+    pub name: String,
+    path: PathBuf,
+    records: Vec<Record>,
+}
+
+impl Corpus {
+    /// The corpus at `path`.
+    ///
+    /// # Errors
+    /// Those of its layout.
+    pub fn read(path: &Path) -> Result<Self> {
+        let layout = Layout::detect(path)?;
+        let name = match layout {
+            Layout::Manifest => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            known => known.to_string(),
+        };
+        Ok(Self { name, path: path.to_path_buf(), records: layout.read(path)?.collect::<Result<_>>()? })
+    }
+
+    /// The records with a label of `classes`, and its number.
+    ///
+    /// # Errors
+    /// [`Error::Corpus`] where there is none, with the labels that there are.
+    pub fn labelled(&self, classes: Classes) -> Result<Vec<(&Record, usize)>> {
+        let class = |record: &'_ Record| classes.class(&record.label);
+        let labelled: Vec<_> =
+            self.records.iter().filter_map(|record| class(record).map(|label| (record, label))).collect();
+        if labelled.is_empty() {
+            let mut found: Vec<&str> = self.records.iter().map(|record| record.label.as_str()).collect();
+            found.sort_unstable();
+            found.dedup();
+            found.truncate(10);
+            return Err(Error::corpus(
+                &self.path,
+                format!("expected labels among {}, found {}", classes.names().join(", "), found.join(", ")),
+            ));
+        }
+        Ok(labelled)
+    }
+}
