@@ -24,7 +24,7 @@ Examples:
   awaaz listen --record talk.wav --events talk.jsonl   record a stream and its events
   awaaz replay talk.jsonl talk.wav                     hear it again
 
-Speech, finals, gaps and marks are compared, all but the field `compute`.
+Speech, finals, verdicts, emotions, gaps and marks are compared, all but the field `compute`.
 Exit codes: 0 nothing differs, 1 something does or it could not be heard.";
 
 /// Hear a recorded stream again, with the settings that its events tell, and say where the events differ.
@@ -143,10 +143,16 @@ impl Recording {
 /// What is compared, by id.
 fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, Event> {
     let compared = |event: &Event| {
-        use EventKind::{Final, Gap, Marker, SpeechEnd, SpeechStart};
+        use EventKind::{Emotion, Final, Gap, Marker, SpeechEnd, SpeechStart, Verdict};
         matches!(
             event.kind,
-            SpeechStart { .. } | SpeechEnd { .. } | Final { .. } | Gap { .. } | Marker { .. }
+            SpeechStart { .. }
+                | SpeechEnd { .. }
+                | Final { .. }
+                | Verdict(_)
+                | Emotion { .. }
+                | Gap { .. }
+                | Marker { .. }
         )
     };
     events.into_iter().filter(compared).map(|event| (event.id.clone(), event.without_compute())).collect()

@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod cpc;
 pub mod encoder;
+pub mod encoding;
 pub mod export;
 mod loader;
 #[cfg(feature = "ort")]

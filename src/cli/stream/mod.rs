@@ -1,6 +1,7 @@
 //! What subcommands that hear streams have in common.
 
 mod args;
+mod moderation_args;
 
 use std::io;
 use std::sync::Arc;
@@ -8,8 +9,9 @@ use std::sync::Arc;
 pub use args::{HearArgs, StreamOutput};
 
 use super::stop::Stop;
-use crate::asr::Model;
 use crate::asr::live::SegmentRecognizer;
+use crate::asr::{LanguageChoice, Model};
+use crate::moderation::{Judges, Moderator};
 use crate::output::events::{EventFile, JsonLines, Notify, TextLines};
 #[cfg(feature = "view")]
 use crate::output::view::View;
@@ -21,6 +23,7 @@ use crate::{Error, Result};
 pub struct Listener<'a> {
     args: &'a HearArgs,
     model: Model,
+    judges: Arc<Judges>,
     stop: &'a Stop,
 }
 
@@ -46,9 +49,17 @@ impl<'a> Listener<'a> {
     /// # Errors
     /// Those of finding, reading and checking the model.
     pub fn load(args: &'a HearArgs, stop: &'a Stop) -> Result<Self> {
+        // Small files first: what is wrong with them is told before a model is fetched.
+        let judges = args.moderation.read()?;
         let model =
             args.model.load(args.precision(), &args.options().language, &args.ctc, args.talk(), stop)?;
-        Ok(Self { args, model, stop })
+        args.moderation.check(&judges, &model, &args.model)?;
+        Ok(Self { args, model, judges: Arc::new(judges), stop })
+    }
+
+    /// What streams are judged by.
+    pub fn judges(&self) -> &Judges {
+        &self.judges
     }
 
     /// The model.
@@ -88,14 +99,22 @@ impl<'a> Listener<'a> {
             SourcePace::Batch => LiveOptions { step: None, ..self.args.live_options() },
         };
         let options = StreamOptions {
-            name: heard.name,
-            start: self.args.stream_start(heard.origin, heard.channel),
+            name: heard.name.clone(),
+            start: self.args.stream_start(heard.origin.clone(), heard.channel),
             live,
             pace: heard.pace,
             backlog: self.args.backlog(),
             deadline: self.args.deadline(),
         };
-        let stream = Stream { options, source: heard.source, recognizer, taps: heard.taps, sinks };
+        let moderator = (!self.judges.is_empty()).then(|| {
+            let moderator = Moderator::new(Arc::clone(&self.judges));
+            match self.args.options().language {
+                LanguageChoice::Fixed(code) => moderator.for_language(code),
+                _ => moderator,
+            }
+        });
+        let Heard { source, taps, .. } = heard;
+        let stream = Stream { options, source, recognizer, moderator, taps, sinks };
         stream.run(&self.stop.flag())
     }
 

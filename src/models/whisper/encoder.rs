@@ -60,22 +60,37 @@ impl Encoder {
     /// Hidden state number `layer` of log-mel features `[frames, mels]`, `[frames / 2, dim]`: 0 enters the first layer, and
     /// so on; the last has the final norm. Layers after it are not run.
     pub fn hidden_state(&self, log_mel: &Tensor, layer: usize) -> Result<Tensor> {
-        let Some(layers) = self.layers.get(..layer) else {
+        let x = self.run(log_mel, layer, |_, _| {})?;
+        let frames = x.len() / self.dim;
+        Ok(Tensor::from_vec(x, (frames, self.dim), &Device::Cpu)?)
+    }
+}
+
+impl Encoder {
+    /// Runs log-mel features through the first `last` layers, and hands the hidden states before the last to `keep`, each
+    /// with its number; returns the last, `[frames / 2, dim]`.
+    pub(crate) fn run(
+        &self,
+        log_mel: &Tensor,
+        last: usize,
+        mut keep: impl FnMut(usize, &[f32]),
+    ) -> Result<Vec<f32>> {
+        let Some(layers) = self.layers.get(..last) else {
             let count = self.layers.len();
-            return Err(Error::Setting(format!("there is no layer {layer}: the encoder has {count}")));
+            return Err(Error::Setting(format!("there is no layer {last}: the encoder has {count}")));
         };
         let log_mel = log_mel.contiguous()?.flatten_all()?.to_vec1()?;
         let mut x = self.conv2.padded_gelu(&self.conv1.padded_gelu(&log_mel));
         add_into(&self.embed_positions[..x.len()], &mut x);
         let mut scratch = Scratch::default();
-        for layer in layers {
+        for (number, layer) in layers.iter().enumerate() {
+            keep(number, &x);
             layer.forward(&mut x, &mut scratch);
         }
-        if layer == self.layers.len() {
+        if last == self.layers.len() {
             self.layer_norm.in_place_parallel(&mut x);
         }
-        let frames = x.len() / self.dim;
-        Ok(Tensor::from_vec(x, (frames, self.dim), &Device::Cpu)?)
+        Ok(x)
     }
 }
 
