@@ -109,6 +109,13 @@ fn hear_one(
     copy: Option<&Path>,
     progress: &mut Progress,
 ) -> Result<()> {
+    if let Some(copy) = copy
+        && let (Ok(from), Ok(to)) = (input.path.canonicalize(), copy.canonicalize())
+        && from == to
+    {
+        let reason = format!("--out: {} would be written over; name another file", copy.display());
+        return Err(Error::Setting(reason));
+    }
     if copy.is_some() && input.path == Path::new("-") {
         return Err(Error::Setting(
             "--out: standard input cannot be read a second time for the copy; give a file".into(),

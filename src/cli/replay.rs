@@ -55,7 +55,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     let name = args.model.clone().unwrap_or_else(|| recorded.start.model.clone());
     let model = ModelArgs::named(name, recorded.start.precision).through(args.onnx.clone());
     let hear = HearArgs::of_stream(&recorded.start, model);
-    let listener = Listener::load(&hear, &stop)?;
+    let listener = Listener::load(&hear, &stop)?.without_actions();
     let channel = recorded.start.channel.map_or(Channel::Mix, Channel::Only);
     let audio = AudioStream::open(
         AudioInput::from_arg(&args.audio),

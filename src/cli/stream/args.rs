@@ -135,6 +135,11 @@ impl HearArgs {
         if self.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() }
     }
 
+    /// Whether stdout is left to others.
+    pub fn writes_nothing(&self) -> bool {
+        self.output.is_none_or(|output| output == StreamOutput::None)
+    }
+
     /// What stdout gets from a live stream where the user does not say.
     pub fn live_output() -> StreamOutput {
         #[cfg(feature = "view")]
