@@ -1,13 +1,11 @@
 //! A Whisper model with its vocabulary and its threads.
 
-use std::collections::BTreeMap;
-
 use candle_core::{Device, Tensor};
 
 use super::tokenizer::Tokenizer;
 use crate::compute::{Precision, Threads};
 use crate::dsp::HOP;
-use crate::models::encoding::{EncoderMeter, Encoding};
+use crate::models::encoding::{EncoderMeter, Encoding, States};
 use crate::models::whisper::{Config, CrossCache, Whisper};
 use crate::time::Span;
 use crate::vad::SpeechSegment;
@@ -80,7 +78,7 @@ impl Engine {
         least: usize,
         keep: &[usize],
         cache: &mut CrossCache,
-    ) -> Result<BTreeMap<usize, Vec<f32>>> {
+    ) -> Result<States> {
         let frames = (samples.len().div_ceil(HOP) + TRAILING_FRAMES).max(least);
         let frames = frames.next_multiple_of(2).min(MAX_FRAMES);
         let mels = self.model.config.mels;
@@ -115,17 +113,12 @@ impl Engine {
         Ok(self.encoding(sound.span, states))
     }
 
-    pub(super) fn encoding(&self, span: Span, states: BTreeMap<usize, Vec<f32>>) -> Encoding {
+    pub(super) fn encoding(&self, span: Span, states: States) -> Encoding {
         Encoding::new(span, 2 * HOP, self.model.config.dim, states)
     }
 
-    fn run(
-        &self,
-        log_mel: &Tensor,
-        last: usize,
-        keep: &[usize],
-    ) -> Result<(Vec<f32>, BTreeMap<usize, Vec<f32>>)> {
-        let mut kept = BTreeMap::new();
+    fn run(&self, log_mel: &Tensor, last: usize, keep: &[usize]) -> Result<(Vec<f32>, States)> {
+        let mut kept = States::new();
         let state = self.meter.measure(|| {
             self.model.encoder.run(log_mel, last, |number, state| {
                 if keep.contains(&number) {

@@ -57,7 +57,7 @@ impl FrameStream {
     ///
     /// # Errors
     /// Those of reading; [`Error::Audio`] where the rate or the channels change, as in chained streams.
-    pub fn next(&mut self) -> Result<Option<&mut [f32]>> {
+    pub fn read(&mut self) -> Result<Option<&mut [f32]>> {
         let step = match self.opening.take() {
             Some(step) => step,
             None => self.decoder.next(&mut self.frames)?,

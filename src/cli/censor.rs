@@ -84,7 +84,7 @@ pub fn write_censored(
     let file = tempfile::NamedTempFile::new_in(folder).map_err(|error| Error::io(folder, error))?;
     let mut writer = WavWriter::new(BufWriter::new(file.as_file()), spec).map_err(refused)?;
     let (mut position, mut censored) = (0, 0);
-    while let Some(block) = sound.next()? {
+    while let Some(block) = sound.read()? {
         censored += censor.apply(position, channels, block);
         position += (block.len() / channels.max(1)) as u64;
         for &sample in block.iter() {

@@ -8,6 +8,9 @@ use crate::dsp::pool::{Pool, pool};
 use crate::time::Span;
 use crate::{Error, Result};
 
+/// Hidden states, `[frames, width]` each, by the numbers of their layers.
+pub type States = BTreeMap<usize, Vec<f32>>;
+
 /// Hidden states of a sound, of those layers that somebody wants. Frames of silence that a network hears after the sound are
 /// left out.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,12 +22,12 @@ pub struct Encoding {
     /// Values of a frame.
     pub width: usize,
     /// The states kept, `[frames, width]`, by the number of the layer: 0 enters the first.
-    states: BTreeMap<usize, Vec<f32>>,
+    states: States,
 }
 
 impl Encoding {
     /// An encoding of the sound at `span`. Of each state the frames that begin within the sound are kept, one at least.
-    pub fn new(span: Span, hop: usize, width: usize, mut states: BTreeMap<usize, Vec<f32>>) -> Self {
+    pub fn new(span: Span, hop: usize, width: usize, mut states: States) -> Self {
         let frames = (span.len() as usize).div_ceil(hop).max(1);
         states.values_mut().for_each(|state| state.truncate(frames * width));
         Self { span, hop, width, states }

@@ -181,14 +181,14 @@ mod tests {
         assert_eq!(line.censor(1.25, 1.5), None);
         line.pull(&mut out);
         assert!(out.iter().all(|&sample| sample == 0.5));
-        // One second was heard.
+        // A little more than one second was heard: the line holds too much and is read faster.
         let late = line.censor(0.75, 1.125).unwrap();
         assert!((late.seconds - 0.25).abs() < 0.01 && (late.of - 0.375).abs() < 1e-9, "{late:?}");
         assert!(line.censor(0.1, 0.2).is_some_and(|late| late.seconds == late.of));
         line.push(&vec![0.5; 16_000]);
         line.pull(&mut out);
-        assert!(out[..2_000].iter().all(|&sample| sample == 0.0));
-        assert!(out[4_000..8_000].iter().all(|&sample| sample == 0.0));
+        assert!(out[..1_900].iter().all(|&sample| sample == 0.0));
+        assert!(out[4_000..7_900].iter().all(|&sample| sample == 0.0));
         assert_eq!(out[9_000], 0.5);
     }
 

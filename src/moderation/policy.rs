@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn what_is_left_out_is_as_usual() {
         let policy = parse("").unwrap();
-        assert_eq!(policy.rules.len(), 2);
+        assert_eq!(policy.rules.len(), 1);
         assert_eq!(Policy { rules: Policy::default().rules, ..policy }, Policy::default());
     }
 
