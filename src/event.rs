@@ -4,6 +4,8 @@
 //! `compute`, which holds all that is measured rather than heard; `partial`; and `shed`. How often those two come
 //! depends on the machine.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::asr::romanize::Script;
@@ -84,6 +86,20 @@ pub enum EventKind {
         average_logprob: f32,
         /// Temperature that the text was decoded at; 0 is greedy or beam search.
         temperature: f32,
+    },
+    /// Whether speech is abusive; `t0` to `t1` is what was judged: a window, or the segment.
+    Verdict(Box<Verdict>),
+    /// In what emotion a segment was spoken.
+    Emotion {
+        /// Number of the segment.
+        segment: u64,
+        /// The likeliest class.
+        label: String,
+        /// The probability of every class of the head.
+        probabilities: BTreeMap<String, f32>,
+        /// Probability of the classes that are of high arousal, where it is known of every class.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arousal: Option<f32>,
     },
     /// Sound is missing from `t0` to `t1`; the clock goes on.
     Gap {
@@ -167,6 +183,18 @@ pub struct StreamStart {
     /// Channel that is heard; none is the mean of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<usize>,
+    /// The files of the heads that heard it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<String>,
+    /// The word lists that were looked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lexicons: Vec<String>,
+    /// The classifier of the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_head: Option<String>,
+    /// The policy that verdicts were made by; none is the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// A word of a `final`.
@@ -183,6 +211,94 @@ pub struct EventWord {
     pub t1: f64,
     /// Mean probability of its tokens, 0 to 1.
     pub probability: f32,
+}
+
+/// Whether speech is abusive, how sure that is, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Number of the segment.
+    pub segment: u64,
+    /// How certain it is.
+    pub status: VerdictStatus,
+    /// What kind of abuse: the category of a word list's term, or `abuse`.
+    pub category: String,
+    /// The probability of abuse by all parts together, 0 to 1.
+    pub score: f32,
+    /// What it is made of.
+    pub parts: Parts,
+    /// Why, in words for people.
+    pub reason: String,
+    /// Where in the stream.
+    pub evidence: Evidence,
+    /// What the policy asks for.
+    pub actions: Vec<Action>,
+}
+
+/// How certain a verdict is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictStatus {
+    /// It sounds so; the text is not known yet.
+    Alert,
+    /// It is so, by the whole segment and its text.
+    Confirmed,
+    /// It is not so after all: takes back the alert of the segment.
+    Withdrawn,
+}
+
+/// The parts of a verdict's score, each 0 to 1; those that nothing was there to judge by are none.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Parts {
+    /// Probability of abuse by the sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<f32>,
+    /// Probability of abuse by the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<f32>,
+    /// What the gravest term of the word lists counts; 0 where none was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lexicon: Option<f32>,
+    /// Probability of anger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anger: Option<f32>,
+}
+
+/// Where in the stream a verdict's reason is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Seconds of the stream's clock.
+    pub t0: f64,
+    /// Seconds of the stream's clock.
+    pub t1: f64,
+    /// The words that were found; none where the whole is flagged.
+    pub words: Vec<EvidenceWord>,
+}
+
+/// A word that was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceWord {
+    /// As it is in the `final`.
+    pub text: String,
+    /// Seconds of the stream's clock.
+    pub t0: f64,
+    /// Seconds of the stream's clock.
+    pub t1: f64,
+}
+
+/// What a policy asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// To tell of it.
+    Alert,
+    /// To make it silent.
+    Mute,
+    /// To put a tone over it.
+    Bleep,
+    /// To post the verdict.
+    Webhook,
+    /// To keep the sound of the evidence.
+    SaveClip,
 }
 
 /// What ended a segment.
@@ -264,6 +380,16 @@ pub struct Totals {
     pub missing: f64,
     /// Errors.
     pub errors: u64,
+    /// Segments that were confirmed to be abusive.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub confirmed: u64,
+    /// Alerts that were withdrawn.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withdrawn: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What was measured: times of the machine, not of the stream.
@@ -377,6 +503,8 @@ impl EventKind {
             Self::SpeechEnd { .. } => "speech_end",
             Self::Partial { .. } => "partial",
             Self::Final { .. } => "final",
+            Self::Verdict(_) => "verdict",
+            Self::Emotion { .. } => "emotion",
             Self::Gap { .. } => "gap",
             Self::Shed { .. } => "shed",
             Self::Marker { .. } => "marker",

@@ -16,6 +16,7 @@
 //! | [`asr`] | turns segments into text |
 //! | [`learn`] | learns classes from features: probes, few-shot learning, trained heads as files |
 //! | [`text`] | finds abuse in written text, by word lists and by a small classifier |
+//! | [`moderation`] | judges speech by its sound and its text, and censors it |
 //! | [`corpus`] | labelled corpora as they lie on disk; what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |
@@ -33,6 +34,7 @@ pub mod error;
 pub mod event;
 pub mod learn;
 pub mod models;
+pub mod moderation;
 pub mod output;
 pub mod pipeline;
 pub mod score;

@@ -34,10 +34,12 @@ fn the_sample_has_every_type() {
         EventKind::Marker { .. } => 7,
         EventKind::Error { .. } => 8,
         EventKind::StreamEnd { .. } => 9,
+        EventKind::Verdict(_) => 10,
+        EventKind::Emotion { .. } => 11,
     };
     let mut numbers: Vec<u32> = one_of_each().iter().map(number).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers, (0..=9).collect::<Vec<u32>>());
+    assert_eq!(numbers, (0..=11).collect::<Vec<u32>>());
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn run_with(
     let keeper = Keeper::default();
     let mut all: Vec<Box<dyn EventSink>> = vec![Box::new(keeper.clone())];
     all.extend(sinks);
-    let stream = Stream { options, source, recognizer, taps: Vec::new(), sinks: all };
+    let stream = Stream { options, source, recognizer, moderator: None, taps: Vec::new(), sinks: all };
     let outcome = stream.run(&Arc::new(AtomicBool::new(false))).unwrap();
     let events = keeper.0.lock().unwrap().clone();
     (outcome, events)
@@ -375,6 +375,7 @@ fn a_sink_that_fails_leaves_the_others_and_the_last_one_ends_the_stream() {
         options: options(SourcePace::Live),
         source: endless,
         recognizer: Scripted::default(),
+        moderator: None,
         taps: Vec::new(),
         sinks: vec![Box::new(Failing)],
     };
@@ -402,6 +403,7 @@ fn a_source_that_is_stuck_can_be_stopped() {
         options: live,
         source: Box::new(Stuck),
         recognizer: Scripted::default(),
+        moderator: None,
         taps: Vec::new(),
         sinks: vec![Box::new(keeper.clone())],
     };
@@ -470,6 +472,7 @@ fn four_hours_need_no_more_memory_than_ten_minutes() {
         options: options(SourcePace::Batch),
         source: Box::new(source),
         recognizer: Scripted::default(),
+        moderator: None,
         taps: Vec::new(),
         sinks: vec![Box::new(Nowhere)],
     };

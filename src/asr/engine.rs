@@ -5,7 +5,10 @@ use candle_core::{Device, Tensor};
 use super::tokenizer::Tokenizer;
 use crate::compute::{Target, Threads};
 use crate::dsp::HOP;
+use crate::models::encoding::{EncoderMeter, Encoding, States};
 use crate::models::whisper::{Config, CrossCache, Whisper};
+use crate::time::Span;
+use crate::vad::SpeechSegment;
 use crate::weights::ModelFiles;
 use crate::{Error, Result};
 
@@ -22,6 +25,8 @@ pub struct Engine {
     pub(super) model: Whisper,
     pub(super) tokenizer: Tokenizer,
     pub(super) threads: Threads,
+    /// Counts what the encoder does.
+    pub(super) meter: EncoderMeter,
 }
 
 impl Engine {
@@ -48,7 +53,7 @@ impl Engine {
                 || Tokenizer::load(tokenizer_json, generation_json, vocabulary),
             )
         });
-        Ok(Self { model: model?, tokenizer: tokenizer?, threads })
+        Ok(Self { model: model?, tokenizer: tokenizer?, threads, meter: EncoderMeter::default() })
     }
 
     /// The vocabulary.
@@ -56,15 +61,64 @@ impl Engine {
         &self.tokenizer
     }
 
+    /// Layers of the encoder and values of a frame.
+    pub(super) fn encoder_shape(&self) -> (usize, usize) {
+        (self.model.config.encoder_layers, self.model.config.dim)
+    }
+
+    /// What its encoder did so far.
+    pub fn meter(&self) -> &EncoderMeter {
+        &self.meter
+    }
+
     /// Encodes `samples`, with silence after them up to `least` frames, and puts the decoder's keys and values of them
-    /// into `cache`.
-    pub(super) fn listen(&self, samples: &[f32], least: usize, cache: &mut CrossCache) -> Result<()> {
+    /// into `cache`. Returns the hidden states whose numbers are in `keep`, of the silence too.
+    pub(super) fn listen(
+        &self,
+        samples: &[f32],
+        least: usize,
+        keep: &[usize],
+        cache: &mut CrossCache,
+    ) -> Result<States> {
         let frames = (samples.len().div_ceil(HOP) + TRAILING_FRAMES).max(least);
         let frames = frames.next_multiple_of(2).min(MAX_FRAMES);
         let mels = self.model.config.mels;
         let log_mel =
             Tensor::from_vec(self.model.log_mel.spectrogram(samples, frames), (frames, mels), &Device::Cpu)?;
-        let encoding = self.model.encoder.forward(&log_mel)?;
-        self.model.decoder.fill_cross_cache(&encoding, cache)
+        let (last, dim) = (self.model.config.encoder_layers, self.model.config.dim);
+        let (encoding, mut kept) = self.run(&log_mel, last, keep)?;
+        if keep.contains(&last) {
+            kept.insert(last, encoding.clone());
+        }
+        let encoding = Tensor::from_vec(encoding, (frames / 2, dim), &Device::Cpu)?;
+        self.model.decoder.fill_cross_cache(&encoding, cache)?;
+        Ok(kept)
+    }
+
+    /// The hidden states of a sound, without silence after it, whose numbers are in `keep`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where there is no such layer.
+    pub fn encode(&self, sound: &SpeechSegment, keep: &[usize]) -> Result<Encoding> {
+        let frames = (sound.samples.len().div_ceil(2 * HOP).max(1) * 2).min(MAX_FRAMES);
+        let mels = self.model.config.mels;
+        let last = keep.iter().copied().max().unwrap_or(0);
+        let mut states = self.threads.run(|| {
+            let spectrogram = self.model.log_mel.spectrogram(&sound.samples, frames);
+            let log_mel = Tensor::from_vec(spectrogram, (frames, mels), &Device::Cpu)?;
+            let (state, mut kept) = self.run(&log_mel, last, keep)?;
+            kept.insert(last, state);
+            Ok::<_, Error>(kept)
+        })?;
+        states.retain(|layer, _| keep.contains(layer));
+        Ok(self.encoding(sound.span, states))
+    }
+
+    pub(super) fn encoding(&self, span: Span, states: States) -> Encoding {
+        Encoding::new(span, 2 * HOP, self.model.config.dim, states)
+    }
+
+    fn run(&self, log_mel: &Tensor, last: usize, keep: &[usize]) -> Result<(Vec<f32>, States)> {
+        self.meter.measure(|| self.model.encoder.run(log_mel, last, keep))
     }
 }

@@ -12,6 +12,7 @@ use super::recognizer::WhisperRecognizer;
 use crate::compute::Threads;
 use crate::models::backend::Backend;
 use crate::models::encoder::model_type;
+use crate::models::encoding::EncoderMeter;
 use crate::weights::ModelFiles;
 use crate::{Error, Result};
 
@@ -57,6 +58,22 @@ impl Model {
             Some(identifier) => engine.with_identifier(identifier),
             None => engine,
         })))
+    }
+
+    /// What its encoder did so far.
+    pub fn encoder_meter(&self) -> &EncoderMeter {
+        match self {
+            Self::Whisper(engine) => engine.meter(),
+            Self::Ctc(engine) => engine.meter(),
+        }
+    }
+
+    /// Layers of its encoder and values of a frame; none where it gives no hidden states.
+    pub fn encoder_shape(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Whisper(engine) => Some(engine.encoder_shape()),
+            Self::Ctc(engine) => engine.encoder_shape(),
+        }
     }
 
     /// A recogniser of files by `options`.

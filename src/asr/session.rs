@@ -17,6 +17,7 @@ use super::rules::Timestamps;
 use super::tokenizer::Tokenizer;
 use super::transcript::Task;
 use super::{segments, sentences, word_times};
+use crate::models::encoding::Encoding;
 use crate::models::whisper::{CrossCache, DecoderState, Input, Workspace};
 use crate::time::Span;
 use crate::{Error, Result};
@@ -49,6 +50,9 @@ pub struct Session {
     finished: BTreeMap<usize, Decoded>,
     /// Log-mel frames that the encoder hears at least, silence included.
     least_heard: usize,
+    /// Hidden states that are kept of each chunk, and those of the last.
+    keep: Vec<usize>,
+    kept: Option<Arc<Encoding>>,
     started: usize,
     delivered: usize,
 }
@@ -94,6 +98,8 @@ impl Session {
             jobs: (0..options.batch).map(|_| None).collect(),
             finished: BTreeMap::new(),
             least_heard: LEAST_HEARD,
+            keep: Vec::new(),
+            kept: None,
             started: 0,
             delivered: 0,
             engine,
@@ -124,6 +130,16 @@ impl Session {
     /// From now on, how many log-mel frames the encoder hears at least, silence included.
     pub(super) fn set_least_heard(&mut self, frames: usize) {
         self.least_heard = frames;
+    }
+
+    /// From now on, which hidden states of a chunk are kept.
+    pub(super) fn keep(&mut self, layers: &[usize]) {
+        self.keep = layers.to_vec();
+    }
+
+    /// What was kept of the chunk that was heard last.
+    pub(super) fn take_kept(&mut self) -> Option<Arc<Encoding>> {
+        self.kept.take()
     }
 
     /// From now on, whether to find the times of words.
@@ -185,7 +201,9 @@ impl Session {
     fn start(&mut self, place: usize, mut chunk: Chunk) -> Result<()> {
         let engine = &self.engine;
         let mut cross = self.spare.pop().unwrap_or_else(|| engine.model.decoder.narrow_cross_cache());
-        engine.threads.run(|| engine.listen(&chunk.samples, self.least_heard, &mut cross))?;
+        let (least, keep) = (self.least_heard, &self.keep);
+        let states = engine.threads.run(|| engine.listen(&chunk.samples, least, keep, &mut cross))?;
+        self.kept = (!keep.is_empty()).then(|| Arc::new(engine.encoding(chunk.span, states)));
         let cross = Arc::new(cross);
         let width = self.options.beam;
         while self.states.len() < (place + 1) * width {

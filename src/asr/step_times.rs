@@ -37,7 +37,7 @@ impl Engine {
         }
         let listen = || {
             let mut cross = decoder.narrow_cross_cache();
-            self.threads.run(|| self.listen(samples, WHOLE, &mut cross))?;
+            self.threads.run(|| self.listen(samples, WHOLE, &[], &mut cross))?;
             Ok(decoder.state(Arc::new(cross)))
         };
         let mut states = (0..shape.sequences).map(|_| listen()).collect::<Result<Vec<_>>>()?;

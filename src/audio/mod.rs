@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `stream` | [`AudioStream`]: decode, mix, resample, and what had to be mended on the way |
+//! | `frames` | [`FrameStream`]: decode and nothing more |
 //! | `decode` | packets to frames; the only user of symphonia beside `opus` |
 //! | `opus` | Opus for symphonia, which has no decoder of its own for it |
 //! | `raw` | headerless PCM: its description and its packets |
@@ -19,6 +20,7 @@
 #[cfg(feature = "mic")]
 pub mod capture;
 mod decode;
+mod frames;
 mod mix;
 mod mp4;
 mod opus;
@@ -33,6 +35,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use frames::FrameStream;
 pub use mix::Channel;
 pub use raw::{RawEncoding, RawFormat};
 pub use resample::Resampler;

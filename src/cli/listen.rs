@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
@@ -10,9 +10,14 @@ use super::Exit;
 use super::moderate::{judge, summary};
 use super::stop::Stop;
 use super::stream::{HearArgs, Heard, Listener};
+use super::values::seconds;
 use crate::audio::capture::{Capture, CaptureOptions};
 use crate::audio::{Channel, WavRecorder};
-use crate::pipeline::{Microphone, Recording, Sound, Source, SourcePace, SourceStep, Tap};
+use crate::moderation::CensorStyle;
+use crate::pipeline::{
+    Flagging, Microphone, PcmOut, Playback, PlaybackTotals, Recording, Sound, Source, SourcePace, SourceStep,
+    Tap,
+};
 use crate::{Error, Result};
 
 const AFTER_HELP: &str = "\
@@ -40,6 +45,22 @@ pub struct ListenArgs {
     /// Also keep the sound, in a WAV file (16 kHz, 16 bits, one channel).
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     record: Option<PathBuf>,
+    /// Play what is heard again, later and censored: - writes PCM to stdout (s16le, 16 kHz, one channel) for another
+    /// program to play.
+    #[arg(long, value_name = "-", value_parser = ["-"], help_heading = "Moderation")]
+    play: Option<String>,
+    /// How what is played is censored: silent, or under a tone.
+    #[arg(
+        long,
+        value_name = "mute|bleep",
+        default_value = "mute",
+        requires = "play",
+        help_heading = "Moderation"
+    )]
+    censor: CensorStyle,
+    /// How much later it is played, in seconds. What is found later than this is told of, and was heard.
+    #[arg(long, value_name = "SECONDS", default_value = "1.5", value_parser = seconds, requires = "play", help_heading = "Moderation")]
+    delay: Duration,
     #[command(flatten)]
     hear: HearArgs,
 }
@@ -60,12 +81,28 @@ pub fn run(args: &ListenArgs) -> Result<Exit> {
     let recorder = args.record.as_ref().map(WavRecorder::create).transpose()?;
     let listener = Listener::load(&args.hear, &stop)?;
     let stream = unique_name();
-    let sinks = listener.sinks(HearArgs::live_output(), &stream)?;
+    let mut taps: Vec<Box<dyn Tap>> = Vec::new();
+    let (sinks, playback) = match args.play {
+        None => (listener.sinks(HearArgs::live_output(), &stream)?, None),
+        Some(_) => {
+            if !args.hear.writes_nothing() {
+                let reason =
+                    "--play -: stdout takes the sound; leave out --output, and give --events for the events";
+                return Err(Error::Setting(reason.into()));
+            }
+            let margin = listener.judges().policy.censor_margin;
+            let playback = Playback::new(args.censor, args.delay.as_secs_f64(), margin);
+            let notify = listener.notify(&stream);
+            let mut sinks = listener.files(Arc::clone(&notify))?;
+            sinks.push(Box::new(Flagging::new(playback.clone(), notify)));
+            taps.push(Box::new(PcmOut::new(playback.clone(), std::io::stdout())));
+            (sinks, Some(playback))
+        }
+    };
     let recognizer = listener.recognizer()?;
     let capture = Capture::open(&options)?;
     let name = capture.info().name.clone();
     let microphone = Microphone::new(capture);
-    let mut taps: Vec<Box<dyn Tap>> = Vec::new();
     let source: Box<dyn Source> = match recorder {
         Some(recorder) => {
             taps.push(Box::new(Recording::new(recorder)));
@@ -88,6 +125,10 @@ pub fn run(args: &ListenArgs) -> Result<Exit> {
         progress.error(&format!("warning: {name}: {warning}"));
     }
     progress.say(&summary(&name, &outcome));
+    if let Some(PlaybackTotals { flagged, late, late_seconds }) = playback.map(|playback| playback.totals()) {
+        progress
+            .say(&format!("{flagged} stretches flagged, {late} too late ({late_seconds:.2} s were heard)"));
+    }
     match judge(&name, &outcome) {
         // To be stopped is how it ends.
         Err(Error::Interrupted) => Ok(Exit::Success),

@@ -4,6 +4,7 @@
 //! error. [`Exit`] lists the exit codes.
 
 pub mod bench;
+mod censor;
 pub mod clip_features;
 pub mod ctc_args;
 #[cfg(feature = "mic")]

@@ -205,6 +205,12 @@ impl ModelArgs {
         Ok(format!("{} of {} bytes of {changed}, in {precision} on {}", path.display(), file.len(), self.on))
     }
 
+    /// The file of the network's own weights, which is there already.
+    pub fn weights(&self) -> Result<std::path::PathBuf> {
+        let options = PullOptions { network: Network::Forbidden, ..PullOptions::from_env()? };
+        Ok(resolve(&self.model, &options)?.weights)
+    }
+
     /// The model's files, and what computes it. Of an ONNX export the user is told what that is.
     fn open(&self, precision: Precision, talk: Talk, stop: &Stop) -> Result<(ModelFiles, Backend)> {
         let options = self.pull_options(talk, stop)?;

@@ -1,19 +1,21 @@
 //! `awaaz moderate`: files in, events out.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::Exit;
+use super::censor::{Flagged, output_path, write_censored};
 use super::input_args::InputArgs;
 use super::inputs::{Input, expand};
 use super::stop::Stop;
 use super::stream::{HearArgs, Heard, Listener, StreamOutput};
 use crate::audio::AudioStream;
 use crate::event::EndStatus;
-use crate::output::{Progress, pace};
+use crate::moderation::CensorStyle;
+use crate::output::{Origin, Progress, output_names, pace};
 use crate::pipeline::{Outcome, Paced, Recorded, Source, SourcePace};
 use crate::{Error, Result};
 
@@ -25,11 +27,14 @@ Examples:
   awaaz moderate call.wav --language ta --romanize -o text
                                                      Tamil in Latin letters
   awaaz moderate call.wav --webhook https://example.org/events
+  awaaz moderate call.wav --lexicon words.csv --out clean.wav --censor bleep
+                                                     a copy with a tone over the words of a list
+  awaaz moderate call.wav --head abuse.safetensors --policy policy.toml
   ffmpeg -i film.avi -f s16le -ar 16000 -ac 1 - | awaaz moderate - --raw s16le
 
 Exit codes: 0 all was heard, 1 nothing was, 2 some was not, 64 wrong arguments, 130 stopped.";
 
-/// Hear files and tell what happens in them, as events: speech and its text.
+/// Hear files and tell what happens in them, as events: speech, its text, and whether it is abusive.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ModerateArgs {
@@ -39,6 +44,12 @@ pub struct ModerateArgs {
     /// Hear at the pace of the sound, as if it were live, with partial transcripts.
     #[arg(long, help_heading = "Live")]
     realtime: bool,
+    /// Write a copy of the sound with what was confirmed censored: a WAV file, or a folder for several.
+    #[arg(long, value_name = "FILE|DIR", help_heading = "Moderation")]
+    out: Option<PathBuf>,
+    /// How the copy is censored: words are silent, or under a tone [default: mute].
+    #[arg(long, value_name = "mute|bleep", requires = "out", help_heading = "Moderation")]
+    censor: Option<CensorStyle>,
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
@@ -54,8 +65,15 @@ pub fn run(args: &ModerateArgs) -> Result<Exit> {
     let listener = Listener::load(&args.hear, &stop)?;
     let mut progress = args.hear.progress();
     let (mut done, mut failed) = (0, 0);
-    for input in expand(&args.inputs) {
-        let heard = input.and_then(|input| hear_one(args, &listener, &input, &mut progress));
+    if args.out.is_some() && listener.judges().is_empty() {
+        return Err(Error::Setting(
+            "--out: there is nothing to judge by: give --lexicon, --text-head or --head".into(),
+        ));
+    }
+    let inputs = expand(&args.inputs);
+    let copies = copies(args, &inputs)?;
+    for (input, copy) in inputs.into_iter().zip(copies) {
+        let heard = input.and_then(|input| hear_one(args, &listener, &input, copy.as_deref(), &mut progress));
         match heard {
             Ok(()) => done += 1,
             Err(Error::Interrupted) => return Ok(Exit::Interrupted),
@@ -70,7 +88,39 @@ pub fn run(args: &ModerateArgs) -> Result<Exit> {
     Ok(Exit::of(done, failed))
 }
 
-fn hear_one(args: &ModerateArgs, listener: &Listener, input: &Input, progress: &mut Progress) -> Result<()> {
+/// Where the censored copy of each input goes.
+fn copies(args: &ModerateArgs, inputs: &[Result<Input>]) -> Result<Vec<Option<PathBuf>>> {
+    let Some(out) = &args.out else { return Ok(inputs.iter().map(|_| None).collect()) };
+    let usable: Vec<&Input> = inputs.iter().flatten().collect();
+    let origins: Vec<Origin> =
+        usable.iter().map(|input| Origin { path: &input.path, relative: &input.relative }).collect();
+    let mut names = output_names(&origins)?.into_iter();
+    let mut copy = |input: &Result<Input>| match input {
+        Ok(_) => names.next().map(|name| output_path(out, name.as_ref(), inputs.len())),
+        Err(_) => None,
+    };
+    Ok(inputs.iter().map(&mut copy).collect())
+}
+
+fn hear_one(
+    args: &ModerateArgs,
+    listener: &Listener,
+    input: &Input,
+    copy: Option<&Path>,
+    progress: &mut Progress,
+) -> Result<()> {
+    if let Some(copy) = copy
+        && let (Ok(from), Ok(to)) = (input.path.canonicalize(), copy.canonicalize())
+        && from == to
+    {
+        let reason = format!("--out: {} would be written over; name another file", copy.display());
+        return Err(Error::Setting(reason));
+    }
+    if copy.is_some() && input.path == Path::new("-") {
+        return Err(Error::Setting(
+            "--out: standard input cannot be read a second time for the copy; give a file".into(),
+        ));
+    }
     let name = input.path.display().to_string();
     let audio = AudioStream::open(input.audio(), &args.input.decode_options()?)?;
     let (source, pace): (Box<dyn Source>, _) = match args.realtime {
@@ -78,7 +128,11 @@ fn hear_one(args: &ModerateArgs, listener: &Listener, input: &Input, progress: &
         false => (Box::new(Recorded::new(audio)), SourcePace::Batch),
     };
     let usual = if args.realtime { HearArgs::live_output() } else { StreamOutput::Json };
-    let sinks = listener.sinks(usual, &name)?;
+    let mut sinks = listener.sinks(usual, &name)?;
+    let flagged = Flagged::new(listener.judges().policy.censor_margin);
+    if copy.is_some() {
+        sinks.push(Box::new(flagged.clone()));
+    }
     let heard = Heard {
         name: name.clone(),
         origin: name.clone(),
@@ -92,7 +146,14 @@ fn hear_one(args: &ModerateArgs, listener: &Listener, input: &Input, progress: &
         progress.error(&format!("warning: {name}: {warning}"));
     }
     progress.say(&summary(&name, &outcome));
-    judge(&name, &outcome)
+    judge(&name, &outcome)?;
+    if let Some(copy) = copy {
+        let style = args.censor.unwrap_or(CensorStyle::Mute);
+        let raw = args.input.decode_options()?.raw;
+        let censored = write_censored(input.audio(), raw, copy, style, &flagged.spans())?;
+        progress.say(&format!("{}: {censored:.2} s censored", copy.display()));
+    }
+    Ok(())
 }
 
 /// One line on how a stream went.

@@ -24,7 +24,7 @@ Examples:
   awaaz listen --record talk.wav --events talk.jsonl   record a stream and its events
   awaaz replay talk.jsonl talk.wav                     hear it again
 
-Speech, finals, gaps and marks are compared, all but the field `compute`.
+Speech, finals, verdicts, emotions, gaps and marks are compared, all but the field `compute`.
 Exit codes: 0 nothing differs, 1 something does or it could not be heard.";
 
 /// Hear a recorded stream again, with the settings that its events tell, and say where the events differ.
@@ -55,7 +55,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     let name = args.model.clone().unwrap_or_else(|| recorded.start.model.clone());
     let model = ModelArgs::named(name, recorded.start.precision).through(args.onnx.clone());
     let hear = HearArgs::of_stream(&recorded.start, model);
-    let listener = Listener::load(&hear, &stop)?;
+    let listener = Listener::load(&hear, &stop)?.without_actions();
     let channel = recorded.start.channel.map_or(Channel::Mix, Channel::Only);
     let audio = AudioStream::open(
         AudioInput::from_arg(&args.audio),
@@ -143,10 +143,16 @@ impl Recording {
 /// What is compared, by id.
 fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, Event> {
     let compared = |event: &Event| {
-        use EventKind::{Final, Gap, Marker, SpeechEnd, SpeechStart};
+        use EventKind::{Emotion, Final, Gap, Marker, SpeechEnd, SpeechStart, Verdict};
         matches!(
             event.kind,
-            SpeechStart { .. } | SpeechEnd { .. } | Final { .. } | Gap { .. } | Marker { .. }
+            SpeechStart { .. }
+                | SpeechEnd { .. }
+                | Final { .. }
+                | Verdict(_)
+                | Emotion { .. }
+                | Gap { .. }
+                | Marker { .. }
         )
     };
     events.into_iter().filter(compared).map(|event| (event.id.clone(), event.without_compute())).collect()

@@ -4,6 +4,7 @@ pub mod backend;
 pub mod cpc;
 mod device;
 pub mod encoder;
+pub mod encoding;
 pub mod export;
 mod loader;
 #[cfg(feature = "ort")]

@@ -29,6 +29,7 @@ mod naming;
 mod progress;
 mod subtitles;
 mod text;
+mod verdicts;
 #[cfg(feature = "view")]
 pub mod view;
 

@@ -107,6 +107,10 @@ impl Hear {
                     let end = speech.span.end;
                     output.push(Found::Work(Work::Grown(utterance(segment, speech, end))));
                 }
+                Heard::Window { segment, speech, end } => {
+                    let offset = speech.span.end;
+                    output.push(Found::Work(Work::Window(utterance(segment, speech, offset), end)));
+                }
                 Heard::Pause { segment, speech } => {
                     let end = speech.span.end;
                     output.push(Found::Work(Work::Likely(utterance(segment, speech, end))));

@@ -16,6 +16,11 @@ const WORD_BUDGET: Duration = Duration::from_secs(1);
 /// From where speech ends to its final.
 const FINAL_BUDGET: Duration = Duration::from_millis(700);
 
+/// From where speech ends to the verdict on its sound.
+const VERDICT_BUDGET: Duration = Duration::from_millis(250);
+/// For the heads and word lists on a final, whose encoding is there.
+const HEADS_BUDGET: Duration = Duration::from_millis(10);
+
 /// Instruments of one stream.
 pub struct Instruments {
     started: Instant,
@@ -35,6 +40,12 @@ pub struct Paths {
     pub word: Percentiles,
     /// From where speech ends to its final.
     pub last: Percentiles,
+    /// From where speech ends to the verdict on its sound.
+    pub verdict: Percentiles,
+    /// What the encoding and judging of a window takes.
+    pub window: Percentiles,
+    /// What judging a final takes.
+    pub heads: Percentiles,
 }
 
 impl Default for Instruments {
@@ -50,6 +61,9 @@ impl Default for Instruments {
                 vad: Percentiles::new("sample in to VAD decision", VAD_BUDGET),
                 word: Percentiles::new("word spoken to first partial with it", WORD_BUDGET),
                 last: Percentiles::new("end of speech to final text", FINAL_BUDGET),
+                verdict: Percentiles::new("end of speech to audio verdict", VERDICT_BUDGET),
+                window: Percentiles::new("encoding and judging a window", VERDICT_BUDGET),
+                heads: Percentiles::new("judging a final", HEADS_BUDGET),
             }),
             last_load: Mutex::new((now, Duration::ZERO, 0.0)),
         }
@@ -111,7 +125,8 @@ impl Instruments {
     /// Latencies of which there are any.
     pub fn latencies(&self) -> Vec<Latency> {
         let paths = self.paths();
-        let all = [&paths.vad, &paths.word, &paths.last].map(Percentiles::report);
+        let all = [&paths.vad, &paths.word, &paths.last, &paths.verdict, &paths.window, &paths.heads]
+            .map(Percentiles::report);
         all.into_iter().filter(|latency| latency.count > 0).collect()
     }
 

@@ -7,6 +7,7 @@
 //!
 //! All threads of a stream are started in `crew`, all links are made in `stream`.
 
+mod clips;
 mod crew;
 mod hear;
 mod instruments;
@@ -15,6 +16,7 @@ mod link;
 #[cfg(feature = "mic")]
 mod microphone;
 mod outlets;
+mod playback;
 mod publish;
 mod recognise;
 mod record;
@@ -25,12 +27,14 @@ mod stream;
 mod word_delay;
 mod work;
 
+pub use clips::{ClipWriter, Clips, OnlyActions};
 pub use crew::Ended;
 pub use latency::Percentiles;
 pub use link::{Bound, Counters, Item, NotSent, Policy, Receiver, Sender, link};
 #[cfg(feature = "mic")]
 pub use microphone::Microphone;
 pub use outlets::Tap;
+pub use playback::{Flagging, PcmOut, Playback, PlaybackTotals};
 pub use record::Recording;
 pub use sink::{EventSink, Gauges};
 pub use source::{Paced, Recorded, Sound, Source, SourceStep};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::link::{Item, NotSent, Sender};
-use crate::event::{Compute, Draft, Event, EventKind, Totals, VERSION};
+use crate::event::{Compute, Draft, Event, EventKind, Totals, VERSION, VerdictStatus};
 
 impl Item for Draft {}
 
@@ -67,6 +67,11 @@ impl Totals {
                 self.missing += draft.span.seconds();
             }
             EventKind::Error { .. } => self.errors += 1,
+            EventKind::Verdict(verdict) => match verdict.status {
+                VerdictStatus::Alert => {}
+                VerdictStatus::Confirmed => self.confirmed += 1,
+                VerdictStatus::Withdrawn => self.withdrawn += 1,
+            },
             _ => {}
         }
     }

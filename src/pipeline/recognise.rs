@@ -13,7 +13,9 @@ use crate::asr::languages::has_spaces;
 use crate::asr::live::{FinalText, Pace, PartialText, SegmentRecognizer};
 use crate::asr::romanize::{Script, romanize};
 use crate::event::{Compute, Draft, EndReason, EventKind, EventWord, ShedState, ShedWork};
+use crate::moderation::{Conclusion, Emotion, Moderator};
 use crate::time::{SampleIndex, Span};
+use crate::vad::WindowEnd;
 
 /// Recognises the segments of a stream.
 pub struct Recognise<R> {
@@ -27,6 +29,7 @@ pub struct Recognise<R> {
     heard: Option<(u64, SampleIndex)>,
     delays: WordDelays,
     script: Script,
+    moderator: Option<Moderator>,
 }
 
 impl<R: SegmentRecognizer> Recognise<R> {
@@ -42,7 +45,18 @@ impl<R: SegmentRecognizer> Recognise<R> {
             heard: None,
             delays: WordDelays::default(),
             script: Script::Own,
+            moderator: None,
         }
+    }
+
+    /// The same with segments judged by `moderator`.
+    ///
+    /// # Errors
+    /// Where the recogniser cannot keep what its heads hear.
+    pub fn judged_by(mut self, moderator: Option<Moderator>) -> Result<Self> {
+        let layers = moderator.as_ref().map_or(Vec::new(), |moderator| moderator.judges().heads.layers());
+        self.recognizer.keep(&layers)?;
+        Ok(Self { moderator, ..self })
     }
 
     /// The same with text in these letters.
@@ -80,6 +94,51 @@ impl<R: SegmentRecognizer> Recognise<R> {
         Ok(())
     }
 
+    /// A window is judged by its sound; nothing makes way for anything but a final.
+    fn window(&mut self, utterance: &Utterance, end: WindowEnd, output: &mut Vec<Draft>) -> Result<()> {
+        let Some(moderator) = &mut self.moderator else { return Ok(()) };
+        let start = Instant::now();
+        let layers = moderator.judges().heads.abuse_layers().to_vec();
+        let encoding = self.recognizer.encode(&utterance.speech, &layers)?;
+        let verdict = moderator.hear(utterance.segment, &encoding)?;
+        let took = start.elapsed();
+        let mut paths = self.instruments.paths();
+        paths.window.add(took);
+        if let (WindowEnd::Silence, Some(captured)) = (end, utterance.captured) {
+            paths.verdict.add(captured.elapsed());
+        }
+        drop(paths);
+        let draft = |verdict| Draft {
+            span: utterance.speech.span,
+            kind: EventKind::Verdict(Box::new(verdict)),
+            compute: measured(utterance, took),
+        };
+        output.extend(verdict.map(draft));
+        Ok(())
+    }
+
+    /// Judges a segment whose final is there.
+    fn judge(&mut self, utterance: &Utterance, text: &FinalText, output: &mut Vec<Draft>) -> Result<()> {
+        let Some(moderator) = &mut self.moderator else { return Ok(()) };
+        let start = Instant::now();
+        let (segment, span) = (utterance.segment, utterance.speech.span);
+        let encoding = self.recognizer.encoding();
+        let Conclusion { emotion, verdict } = moderator.conclude(segment, span, text, encoding.as_deref())?;
+        let took = start.elapsed();
+        self.instruments.paths().heads.add(took);
+        let emotion = emotion.map(|Emotion { label, probabilities, arousal, .. }| EventKind::Emotion {
+            segment,
+            label,
+            probabilities,
+            arousal,
+        });
+        let verdict = verdict.map(|verdict| EventKind::Verdict(Box::new(verdict)));
+        for kind in emotion.into_iter().chain(verdict) {
+            output.push(Draft { span, kind, compute: measured(utterance, took) });
+        }
+        Ok(())
+    }
+
     fn likely(&mut self, utterance: &Utterance, output: &mut Vec<Draft>) -> Result<()> {
         let start = Instant::now();
         let partial = self.recognizer.prepare(utterance.segment, &utterance.speech)?;
@@ -110,6 +169,8 @@ impl<R: SegmentRecognizer> Recognise<R> {
         let text = self.recognizer.finish(&utterance.speech)?;
         let compute = measured(utterance, start.elapsed());
         self.measure_path(utterance, reason, &text);
+        let mut judged = Vec::new();
+        self.judge(utterance, &text, &mut judged)?;
         let word = |word: &crate::asr::Word| EventWord {
             text: word.text.trim().to_owned(),
             romanized: self.romanized(word.text.trim(), &text.language),
@@ -130,6 +191,7 @@ impl<R: SegmentRecognizer> Recognise<R> {
             },
             compute,
         });
+        output.append(&mut judged);
         if let Some(state) = self.pace.caught_up().filter(|_| self.waiting.urgent() == 0) {
             output.push(self.shed(utterance.speech.span.end, state));
         }
@@ -179,6 +241,7 @@ impl<R: SegmentRecognizer> Stage for Recognise<R> {
         let start = Instant::now();
         let done = match input {
             Work::Grown(utterance) => self.partial(&utterance, output),
+            Work::Window(utterance, end) => self.window(&utterance, end, output),
             Work::Likely(utterance) => self.likely(&utterance, output),
             Work::Final(utterance, reason) => self.last(&utterance, reason, output),
             Work::Marker(name, at) => {
@@ -200,5 +263,8 @@ impl<R: SegmentRecognizer> Stage for Recognise<R> {
         self.pace = Pace::new(self.step);
         self.heard = None;
         self.delays = WordDelays::default();
+        if let Some(moderator) = &mut self.moderator {
+            moderator.reset();
+        }
     }
 }

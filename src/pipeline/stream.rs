@@ -29,6 +29,7 @@ use super::{EventSink, Stage};
 use crate::Result;
 use crate::asr::live::SegmentRecognizer;
 use crate::event::{Compute, Draft, EndStatus, EventKind, Report, StageReport, StreamStart, Totals};
+use crate::moderation::Moderator;
 use crate::time::{SampleIndex, SampleRate, Span};
 use crate::vad::LiveOptions;
 
@@ -69,6 +70,8 @@ pub struct Stream<R> {
     pub source: Box<dyn Source>,
     /// What recognises speech.
     pub recognizer: R,
+    /// What judges it; none: nothing is judged.
+    pub moderator: Option<Moderator>,
     /// Who hears the sound besides.
     pub taps: Vec<Box<dyn Tap>>,
     /// Where events go.
@@ -101,7 +104,8 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
     /// # Errors
     /// Those of starting; all others become events.
     pub fn run(self, stop: &Arc<AtomicBool>) -> Result<Outcome> {
-        let Self { options, source, recognizer, taps, sinks } = self;
+        let Self { mut options, source, recognizer, moderator, taps, sinks } = self;
+        options.live.windows = moderator.as_ref().and_then(Moderator::windows);
         let cpu = ProcessTime::now();
         let instruments = Arc::new(Instruments::default());
         let mut links: Vec<Arc<Counters>> = Vec::new();
@@ -130,6 +134,7 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
         let step = options.live.step.unwrap_or_default();
         let recognise =
             Recognise::new(recognizer, step, Arc::clone(&instruments), backlog).writing(options.start.script);
+        let recognise = recognise.judged_by(moderator)?;
         let meters = [Meter::of(&hear), Meter::of(&recognise)];
         let source_end = Arc::new(Mutex::new(SourceEnd::default()));
 

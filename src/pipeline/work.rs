@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::link::Item;
 use crate::event::EndReason;
 use crate::time::SampleIndex;
-use crate::vad::SpeechSegment;
+use crate::vad::{SpeechSegment, WindowEnd};
 
 /// Speech of a segment. Clones share the sound.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Utterance {
 pub enum Work {
     /// A segment so far.
     Grown(Utterance),
+    /// A window within a segment.
+    Window(Utterance, WindowEnd),
     /// A segment that has ended if the silence after it lasts.
     Likely(Utterance),
     /// A segment.
@@ -40,7 +42,7 @@ impl Work {
             Self::Grown(utterance) | Self::Likely(utterance) | Self::Final(utterance, _) => {
                 Some(utterance.segment)
             }
-            Self::Marker(..) => None,
+            Self::Window(..) | Self::Marker(..) => None,
         }
     }
 }

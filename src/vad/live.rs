@@ -17,6 +17,27 @@ pub struct LiveOptions {
     pub vad: VadOptions,
     /// Sound between two looks at a growing segment; none: it is not looked at before its end.
     pub step: Option<Duration>,
+    /// Windows within a segment that are shown; none: there are none.
+    pub windows: Option<Windows>,
+}
+
+/// Windows within segments, at places that hang on the sound alone: the first begins with the segment, each other so much
+/// later, and one ends wherever silence begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// Samples of a window.
+    pub length: u64,
+    /// Samples from one to the next.
+    pub step: u64,
+}
+
+/// Where a window ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowEnd {
+    /// In speech.
+    Within,
+    /// Where silence begins, which may end the segment.
+    Silence,
 }
 
 impl Default for LiveOptions {
@@ -30,6 +51,7 @@ impl Default for LiveOptions {
                 ..VadOptions::default()
             },
             step: Some(Duration::from_millis(300)),
+            windows: None,
         }
     }
 }
@@ -50,6 +72,15 @@ pub enum Heard {
         segment: u64,
         /// Its sound up to now.
         speech: SpeechSegment,
+    },
+    /// A window within the segment.
+    Window {
+        /// Its number.
+        segment: u64,
+        /// The sound of the window.
+        speech: SpeechSegment,
+        /// Where it ends.
+        end: WindowEnd,
     },
     /// The segment is this, if the silence that has just begun lasts.
     Pause {
@@ -81,12 +112,21 @@ pub struct LiveSegmenter {
     cutter: Cutter,
 }
 
+/// Samples that a window before silence must have which no window before it had: 0.25 s.
+const LEAST_NEW: u64 = 4_000;
+
 /// Decides on frames and keeps the sound that segments may need.
 #[derive(Debug, Clone)]
 struct Cutter {
     endpointer: Endpointer,
     padding: u64,
     step: Option<u64>,
+    windows: Option<Windows>,
+    /// Where the next window begins, and where the last one ended.
+    next_window: SampleIndex,
+    last_window: SampleIndex,
+    /// Whether the last frame of the open segment was silent, for windows.
+    quiet: bool,
     /// Where the endpointer's clock is zero.
     base: SampleIndex,
     /// The stream from `audio_start` on.
@@ -123,6 +163,10 @@ impl LiveSegmenter {
             endpointer: Endpointer::new(&options.vad)?,
             padding: samples(options.vad.padding),
             step: options.step.map(|step| samples(step).max(1)),
+            windows: options.windows,
+            next_window: SampleIndex(0),
+            last_window: SampleIndex(0),
+            quiet: false,
             base: SampleIndex(0),
             audio: VecDeque::new(),
             audio_start: SampleIndex(0),
@@ -184,6 +228,7 @@ impl Cutter {
         self.probability = probability;
         self.endpointer.push(probability, &mut self.events);
         self.report(EndReason::Pause, heard);
+        self.watch(heard);
         self.show(heard);
         self.forget();
     }
@@ -214,6 +259,9 @@ impl Cutter {
                     heard.push(Heard::Start { segment: self.segment, span: Span::new(start, self.position) });
                     self.open = Some(start);
                     self.shown = start;
+                    self.next_window = start;
+                    self.last_window = start;
+                    self.quiet = false;
                 }
                 SpeechEvent::End(speech) => {
                     let span = Span::new(self.base + speech.start.0, self.base + speech.end.0);
@@ -238,6 +286,25 @@ impl Cutter {
         }
         events.clear();
         self.events = events;
+    }
+
+    /// Shows the windows that are whole now.
+    fn watch(&mut self, heard: &mut Vec<Heard>) {
+        let (Some(Windows { length, step }), Some(open)) = (self.windows, self.open) else { return };
+        let segment = self.segment;
+        while self.next_window + length <= self.position {
+            let span = Span::new(self.next_window, self.next_window + length);
+            self.next_window = self.next_window + step.max(1);
+            self.last_window = span.end;
+            heard.push(Heard::Window { segment, speech: self.speech(span), end: WindowEnd::Within });
+        }
+        let was_quiet = std::mem::replace(&mut self.quiet, self.endpointer.is_silent());
+        if self.quiet && !was_quiet && self.position - self.last_window >= LEAST_NEW {
+            let start = SampleIndex(self.position.0.saturating_sub(length)).max(open);
+            self.last_window = self.position;
+            let speech = self.speech(Span::new(start, self.position));
+            heard.push(Heard::Window { segment, speech, end: WindowEnd::Silence });
+        }
     }
 
     /// Shows the open segment where it is time to.

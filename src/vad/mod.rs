@@ -20,6 +20,6 @@ mod silero;
 
 pub use detector::SpeechDetector;
 pub use endpoint::{SpeechEvent, VadOptions};
-pub use live::{Heard, LiveOptions, LiveSegmenter};
+pub use live::{Heard, LiveOptions, LiveSegmenter, WindowEnd, Windows};
 pub use segmenter::{Segmenter, SegmenterOptions, SpeechSegment};
 pub use silero::{FRAME_SAMPLES, SileroVad};

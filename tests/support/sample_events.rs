@@ -2,8 +2,9 @@
 
 use awaaz::compute::Precision;
 use awaaz::event::{
-    Compute, EndReason, EndStatus, Event, EventKind, EventWord, GapReason, Latency, LinkReport, Report,
-    ShedState, ShedWork, StageReport, StreamStart, Totals, VERSION,
+    Action, Compute, EndReason, EndStatus, Event, EventKind, EventWord, Evidence, EvidenceWord, GapReason,
+    Latency, LinkReport, Parts, Report, ShedState, ShedWork, StageReport, StreamStart, Totals, VERSION,
+    Verdict, VerdictStatus,
 };
 
 pub const URDU: &str = "آواز سنتے ہی جواب دیتا ہے، اور ہر لفظ کا وقت بتاتا ہے۔";
@@ -67,7 +68,16 @@ pub fn sample() -> Vec<Event> {
         max_segment: 25.0,
         ..StreamStart::default()
     };
-    let totals = Totals { segments: 3, words: 20, speech: 12.5, gaps: 1, missing: 0.25, errors: 1 };
+    let totals = Totals {
+        segments: 3,
+        words: 20,
+        speech: 12.5,
+        gaps: 1,
+        missing: 0.25,
+        errors: 1,
+        confirmed: 1,
+        withdrawn: 0,
+    };
     let mut end =
         event("stream_end-0", 0.0, 24.0, EventKind::StreamEnd { status: EndStatus::Finished, totals });
     end.compute = Some(Compute {
@@ -89,6 +99,26 @@ pub fn sample() -> Vec<Event> {
         })),
         ..Compute::default()
     });
+    let confirmed = Verdict {
+        segment: 1,
+        status: VerdictStatus::Confirmed,
+        category: "insult".into(),
+        score: 0.875,
+        parts: Parts { audio: Some(0.75), text: None, lexicon: Some(0.5), anger: Some(0.625) },
+        reason: "جواب is on a list (insult, severity 2)".into(),
+        evidence: Evidence {
+            t0: 9.25,
+            t1: 9.625,
+            words: vec![EvidenceWord { text: "جواب".into(), t0: 9.25, t1: 9.625 }],
+        },
+        actions: vec![Action::Bleep, Action::SaveClip],
+    };
+    let emotion = EventKind::Emotion {
+        segment: 1,
+        label: "anger".into(),
+        probabilities: [("anger".into(), 0.625), ("neutral".into(), 0.375)].into(),
+        arousal: Some(0.625),
+    };
     let pause = |segment| EventKind::SpeechEnd { segment, reason: EndReason::Pause };
     vec![
         event("stream_start-0", 0.0, 0.0, EventKind::StreamStart(Box::new(start))),
@@ -100,6 +130,8 @@ pub fn sample() -> Vec<Event> {
         event("speech_start-1", 8.0, 8.25, EventKind::SpeechStart { segment: 1 }),
         event("speech_end-1", 7.75, 12.0, pause(1)),
         text("final-1", 1, 7.75, 12.0, URDU, "ur"),
+        event("emotion-0", 7.75, 12.0, emotion),
+        event("verdict-0", 7.75, 12.0, EventKind::Verdict(Box::new(confirmed))),
         event(
             "shed-0",
             13.0,

@@ -1,17 +1,23 @@
 //! A network with a CTC head, its vocabulary and its threads.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
 
 use serde::Deserialize;
 
 use super::adapter::Wanted;
-use super::network::CtcNetwork;
+use super::network::{CtcNetwork, values};
 use super::{LogProbabilities, Units, Vocabulary};
 use crate::asr::identify::LanguageIdentifier;
+use crate::asr::live::no_states;
 use crate::compute::Threads;
 use crate::models::backend::Backend;
+use crate::models::encoding::{EncoderMeter, Encoding};
 use crate::models::wav2vec2::{Standardise, Wav2Vec2ForCtc};
+use crate::vad::SpeechSegment;
 use crate::weights::ModelFiles;
 use crate::{Error, Result};
 
@@ -21,6 +27,7 @@ pub struct CtcEngine {
     pub(super) vocabulary: Vocabulary,
     pub(super) threads: Threads,
     pub(super) standardise: Standardise,
+    meter: EncoderMeter,
     language: String,
     identifier: Option<Arc<dyn LanguageIdentifier>>,
 }
@@ -86,6 +93,7 @@ impl CtcEngine {
             vocabulary: vocabulary.of(if spells_phones { Units::Phones } else { Units::Letters }),
             threads,
             standardise: Standardise::read(&files.folder)?,
+            meter: EncoderMeter::default(),
             language: target.unwrap_or_default().to_owned(),
             identifier: None,
         })
@@ -128,7 +136,60 @@ impl CtcEngine {
         let field = self.network.config().field();
         let ready: Vec<Vec<f32>> = sounds.iter().map(|sound| self.standardise.apply(sound, field)).collect();
         let ready: Vec<&[f32]> = ready.iter().map(Vec::as_slice).collect();
-        self.threads.run(|| self.network.listen(&ready))
+        self.threads.run(|| self.meter.measure(|| self.network.listen(&ready)))
+    }
+
+    /// What its encoder did so far, but for what grows.
+    pub fn meter(&self) -> &EncoderMeter {
+        &self.meter
+    }
+
+    /// Log-probabilities of the tokens in a sound, and the hidden states whose numbers are in `keep`, of one pass.
+    ///
+    /// # Errors
+    /// Those of the network; [`Error::Setting`] where it is an export, which gives no hidden states.
+    pub fn listen_and_keep(
+        &self,
+        sound: &SpeechSegment,
+        keep: &[usize],
+    ) -> Result<(LogProbabilities, Encoding)> {
+        let CtcNetwork::Native(network) = &self.network else { return Err(no_states()) };
+        let last = network.encoder.config.num_hidden_layers;
+        let all: Vec<usize> = keep.iter().copied().chain([last]).collect();
+        let mut states = self.states(network, sound, &all)?;
+        let width = network.encoder.config.hidden_size;
+        let state = states.get(&last).cloned().unwrap_or_default();
+        let hidden = Tensor::from_vec(state.clone(), (state.len() / width, width), &Device::Cpu)?;
+        let logits = self.threads.run(|| network.logits_of(&hidden))?;
+        states.retain(|layer, _| keep.contains(layer));
+        let heard = LogProbabilities::new(values(&logits)?, self.network.tokens());
+        Ok((heard, Encoding::new(sound.span, self.hop(), width, states)))
+    }
+
+    /// The hidden states of a sound whose numbers are in `keep`.
+    ///
+    /// # Errors
+    /// As [`listen_and_keep`](Self::listen_and_keep).
+    pub fn encode(&self, sound: &SpeechSegment, keep: &[usize]) -> Result<Encoding> {
+        let CtcNetwork::Native(network) = &self.network else { return Err(no_states()) };
+        let states = self.states(network, sound, keep)?;
+        Ok(Encoding::new(sound.span, self.hop(), network.encoder.config.hidden_size, states))
+    }
+
+    fn states(
+        &self,
+        network: &Wav2Vec2ForCtc,
+        sound: &SpeechSegment,
+        layers: &[usize],
+    ) -> Result<BTreeMap<usize, Vec<f32>>> {
+        let ready = self.standardise.apply(&sound.samples, self.network.config().field());
+        self.threads.run(|| self.meter.measure(|| network.encoder.states_of(&ready, layers)))
+    }
+
+    /// Layers of the encoder and values of a frame; none for an export, which gives no hidden states.
+    pub fn encoder_shape(&self) -> Option<(usize, usize)> {
+        let CtcNetwork::Native(network) = &self.network else { return None };
+        Some((network.encoder.config.num_hidden_layers, network.encoder.config.hidden_size))
     }
 
     /// Samples from one frame to the next.

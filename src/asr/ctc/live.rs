@@ -9,8 +9,10 @@ use super::search::Search;
 use super::transcribed::segment;
 use super::{LogProbabilities, Spelled, greedy};
 use crate::Result;
+use crate::asr::live::no_states;
 use crate::asr::live::{FinalText, PartialText, SegmentRecognizer};
 use crate::asr::options::Options;
+use crate::models::encoding::Encoding;
 use crate::models::wav2vec2::StreamOptions;
 use crate::time::{SampleIndex, Span};
 use crate::vad::SpeechSegment;
@@ -77,7 +79,9 @@ pub struct CtcLiveRecognizer {
     search: Search,
     options: StreamOptions,
     growing: Option<Growing>,
-    prepared: Option<(Span, FinalText)>,
+    prepared: Option<(Span, FinalText, Option<Arc<Encoding>>)>,
+    keep: Vec<usize>,
+    encoding: Option<Arc<Encoding>>,
 }
 
 impl CtcLiveRecognizer {
@@ -92,6 +96,8 @@ impl CtcLiveRecognizer {
             engine,
             growing: None,
             prepared: None,
+            keep: Vec::new(),
+            encoding: None,
         })
     }
 
@@ -109,14 +115,20 @@ impl CtcLiveRecognizer {
         self.growing.take().filter(|growing| growing.segment == segment).unwrap_or_else(fresh)
     }
 
-    fn recognise(&self, speech: &SpeechSegment) -> Result<FinalText> {
-        let mut heard = self.engine.listen(&[&speech.samples])?;
-        let spelled = self.search.spell(&heard.remove(0), &self.engine.vocabulary);
+    fn recognise(&self, speech: &SpeechSegment) -> Result<(FinalText, Option<Arc<Encoding>>)> {
+        let (heard, encoding) = match self.keep.as_slice() {
+            [] => (self.engine.listen(&[&speech.samples])?.remove(0), None),
+            keep => {
+                let (heard, encoding) = self.engine.listen_and_keep(speech, keep)?;
+                (heard, Some(Arc::new(encoding)))
+            }
+        };
+        let spelled = self.search.spell(&heard, &self.engine.vocabulary);
         if spelled.words.is_empty() {
-            return Ok(FinalText::default());
+            return Ok((FinalText::default(), encoding));
         }
         let language = self.engine.language_of(&speech.samples)?;
-        Ok(FinalText::from(segment(&spelled, speech.span, &language, self.engine.hop())))
+        Ok((FinalText::from(segment(&spelled, speech.span, &language, self.engine.hop())), encoding))
     }
 
     /// A text of which all is in doubt.
@@ -160,23 +172,42 @@ impl SegmentRecognizer for CtcLiveRecognizer {
     }
 
     fn prepare(&mut self, _: u64, speech: &SpeechSegment) -> Result<Option<PartialText>> {
-        let text = self.recognise(speech)?;
+        let (text, encoding) = self.recognise(speech)?;
         let shown = self.unstable(&text);
-        self.prepared = Some((speech.span, text));
+        self.prepared = Some((speech.span, text, encoding));
         Ok(shown)
     }
 
     fn finish(&mut self, speech: &SpeechSegment) -> Result<FinalText> {
         self.growing = None;
-        match self.prepared.take().filter(|(span, _)| *span == speech.span) {
-            Some((_, text)) => Ok(text),
-            None => self.recognise(speech),
+        let (text, encoding) = match self.prepared.take().filter(|(span, ..)| *span == speech.span) {
+            Some((_, text, encoding)) => (text, encoding),
+            None => self.recognise(speech)?,
+        };
+        self.encoding = encoding;
+        Ok(text)
+    }
+
+    fn keep(&mut self, layers: &[usize]) -> Result<()> {
+        if !layers.is_empty() && self.engine.encoder_shape().is_none() {
+            return Err(no_states());
         }
+        self.keep = layers.to_vec();
+        Ok(())
+    }
+
+    fn encoding(&self) -> Option<Arc<Encoding>> {
+        self.encoding.clone()
+    }
+
+    fn encode(&mut self, speech: &SpeechSegment, layers: &[usize]) -> Result<Encoding> {
+        self.engine.encode(speech, layers)
     }
 
     fn reset(&mut self) {
         self.growing = None;
         self.prepared = None;
+        self.encoding = None;
     }
 }
 

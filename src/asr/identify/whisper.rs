@@ -16,7 +16,7 @@ impl LanguageIdentifier for Engine {
         }
         let mut cross = decoder.narrow_cross_cache();
         let samples = &samples[..samples.len().min(MAX_CHUNK)];
-        self.threads.run(|| self.listen(samples, LEAST_HEARD, &mut cross))?;
+        self.threads.run(|| self.listen(samples, LEAST_HEARD, &[], &mut cross))?;
         let mut states = vec![decoder.state(Arc::new(cross))];
         let special = tokenizer.special();
         let input = Input { state: 0, token: special.start, wanted: true };

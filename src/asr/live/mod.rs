@@ -12,8 +12,11 @@ pub use agreement::{Agreement, same};
 pub use pace::Pace;
 pub use recognizer::{FinalText, LiveRecognizer, PartialText};
 
-use crate::Result;
+use std::sync::Arc;
+
+use crate::models::encoding::Encoding;
 use crate::vad::SpeechSegment;
+use crate::{Error, Result};
 
 impl SegmentRecognizer for Box<dyn SegmentRecognizer> {
     fn partial(
@@ -31,6 +34,18 @@ impl SegmentRecognizer for Box<dyn SegmentRecognizer> {
 
     fn finish(&mut self, speech: &SpeechSegment) -> Result<FinalText> {
         (**self).finish(speech)
+    }
+
+    fn keep(&mut self, layers: &[usize]) -> Result<()> {
+        (**self).keep(layers)
+    }
+
+    fn encoding(&self) -> Option<Arc<Encoding>> {
+        (**self).encoding()
+    }
+
+    fn encode(&mut self, speech: &SpeechSegment, layers: &[usize]) -> Result<Encoding> {
+        (**self).encode(speech, layers)
     }
 
     fn reset(&mut self) {
@@ -64,6 +79,34 @@ pub trait SegmentRecognizer: Send {
     /// Those of the network.
     fn finish(&mut self, speech: &SpeechSegment) -> Result<FinalText>;
 
+    /// From now on keeps these hidden states of what [`finish`](Self::finish) hears.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where there are none to keep.
+    fn keep(&mut self, layers: &[usize]) -> Result<()> {
+        if layers.is_empty() { Ok(()) } else { Err(no_states()) }
+    }
+
+    /// What was kept of the segment that was finished last: the encoding by which it was recognised.
+    fn encoding(&self) -> Option<Arc<Encoding>> {
+        None
+    }
+
+    /// The hidden states of a sound, such as a window of a segment that grows, and nothing else of it.
+    ///
+    /// # Errors
+    /// Those of the network; [`Error::Setting`] where there are none.
+    fn encode(&mut self, _speech: &SpeechSegment, _layers: &[usize]) -> Result<Encoding> {
+        Err(no_states())
+    }
+
     /// Forgets the stream.
     fn reset(&mut self);
+}
+
+pub(super) fn no_states() -> Error {
+    Error::Setting(
+        "heads need the hidden states of the recogniser's encoder, and this one gives none; name a model with native weights"
+            .into(),
+    )
 }

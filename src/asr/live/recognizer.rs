@@ -14,6 +14,7 @@ use crate::asr::session::{Session, Sink};
 use crate::asr::tokenizer::Tokenizer;
 use crate::asr::transcript::{Segment, Word};
 use crate::asr::word_times::{tokens_of, words_of};
+use crate::models::encoding::Encoding;
 use crate::time::{SampleIndex, Span};
 use crate::{Error, vad::SpeechSegment};
 
@@ -33,6 +34,8 @@ pub struct LiveRecognizer {
     partials: Session,
     growing: Growing,
     prepared: Option<Prepared>,
+    engine: Arc<Engine>,
+    encoding: Option<Arc<Encoding>>,
 }
 
 /// What was understood of a segment so far.
@@ -79,6 +82,7 @@ struct Prepared {
     span: Span,
     text: FinalText,
     languages: LanguageTracker,
+    encoding: Option<Arc<Encoding>>,
 }
 
 impl LiveRecognizer {
@@ -93,9 +97,11 @@ impl LiveRecognizer {
         finals.set_least_heard(LEAST_OF_FINAL);
         Ok(Self {
             finals,
-            partials: Session::new(engine, quick)?,
+            partials: Session::new(Arc::clone(&engine), quick)?,
             growing: Growing::default(),
             prepared: None,
+            engine,
+            encoding: None,
         })
     }
 
@@ -164,7 +170,8 @@ impl SegmentRecognizer for LiveRecognizer {
             self.growing.agreement.push(words_of(&tokens, self.finals.tokenizer(), &text.language));
             self.growing.shown(text.language.clone())
         });
-        self.prepared = Some(Prepared { span: speech.span, text, languages });
+        let encoding = self.finals.take_kept();
+        self.prepared = Some(Prepared { span: speech.span, text, languages, encoding });
         Ok(shown)
     }
 
@@ -172,17 +179,36 @@ impl SegmentRecognizer for LiveRecognizer {
         let text = match self.prepared.take().filter(|prepared| prepared.span == speech.span) {
             Some(prepared) => {
                 self.finals.set_languages(prepared.languages);
+                self.encoding = prepared.encoding;
                 prepared.text
             }
-            None => self.recognise(speech)?.0,
+            None => {
+                let (text, _) = self.recognise(speech)?;
+                self.encoding = self.finals.take_kept();
+                text
+            }
         };
         self.growing = Growing::default();
         Ok(text)
     }
 
+    fn keep(&mut self, layers: &[usize]) -> Result<()> {
+        self.finals.keep(layers);
+        Ok(())
+    }
+
+    fn encoding(&self) -> Option<Arc<Encoding>> {
+        self.encoding.clone()
+    }
+
+    fn encode(&mut self, speech: &SpeechSegment, layers: &[usize]) -> Result<Encoding> {
+        self.engine.encode(speech, layers)
+    }
+
     fn reset(&mut self) {
         self.growing = Growing::default();
         self.prepared = None;
+        self.encoding = None;
         self.finals.forget();
         self.partials.forget();
     }

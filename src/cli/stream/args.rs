@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::moderation_args::ModerationArgs;
 use crate::asr::ctc::PartialOptions;
 use crate::asr::romanize::Script;
 use crate::asr::{LanguageChoice, Options};
@@ -62,6 +63,8 @@ pub struct HearArgs {
     hotwords: String,
     #[command(flatten)]
     pub(super) ctc: CtcArgs,
+    #[command(flatten)]
+    pub(super) moderation: ModerationArgs,
     /// Probability from which a sound is taken for speech.
     #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = unit_interval, help_heading = "Segments")]
     vad_threshold: f32,
@@ -132,6 +135,11 @@ impl HearArgs {
         if self.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() }
     }
 
+    /// Whether stdout is left to others.
+    pub fn writes_nothing(&self) -> bool {
+        self.output.is_none_or(|output| output == StreamOutput::None)
+    }
+
     /// What stdout gets from a live stream where the user does not say.
     pub fn live_output() -> StreamOutput {
         #[cfg(feature = "view")]
@@ -188,13 +196,14 @@ impl HearArgs {
                 ..usual.vad
             },
             step: Some(self.step),
+            windows: usual.windows,
         }
     }
 
     /// What the first event tells of the settings, for a stream from `source`.
     pub(super) fn stream_start(&self, source: String, channel: Option<usize>) -> StreamStart {
         let languages = self.language.iter().chain(&self.languages).cloned().collect();
-        StreamStart {
+        self.moderation.note(StreamStart {
             source,
             sample_rate: 0,
             program: format!("awaaz {}", env!("CARGO_PKG_VERSION")),
@@ -213,7 +222,8 @@ impl HearArgs {
             min_silence: self.min_silence.as_secs_f64(),
             max_segment: self.max_segment.as_secs_f64(),
             channel,
-        }
+            ..StreamStart::default()
+        })
     }
 
     /// The arguments that a stream was heard with, by its first event.
@@ -232,6 +242,7 @@ impl HearArgs {
                 word_bonus: start.word_bonus,
                 identify: start.identifier.clone(),
             },
+            moderation: ModerationArgs::of_stream(start),
             vad_threshold: start.vad_threshold,
             min_silence: duration(start.min_silence),
             max_segment: duration(start.max_segment),

@@ -1,6 +1,7 @@
 //! What subcommands that hear streams have in common.
 
 mod args;
+mod moderation_args;
 
 use std::io;
 use std::sync::Arc;
@@ -8,12 +9,16 @@ use std::sync::Arc;
 pub use args::{HearArgs, StreamOutput};
 
 use super::stop::Stop;
-use crate::asr::Model;
 use crate::asr::live::SegmentRecognizer;
+use crate::asr::{LanguageChoice, Model};
+use crate::event::Action;
+use crate::moderation::{Judges, Moderator};
 use crate::output::events::{EventFile, JsonLines, Notify, TextLines};
 #[cfg(feature = "view")]
 use crate::output::view::View;
-use crate::pipeline::{EventSink, Outcome, Source, SourcePace, Stream, StreamOptions, Tap};
+use crate::pipeline::{
+    ClipWriter, Clips, EventSink, OnlyActions, Outcome, Source, SourcePace, Stream, StreamOptions, Tap,
+};
 use crate::vad::LiveOptions;
 use crate::{Error, Result};
 
@@ -21,7 +26,16 @@ use crate::{Error, Result};
 pub struct Listener<'a> {
     args: &'a HearArgs,
     model: Model,
+    judges: Arc<Judges>,
+    acts: Acts,
     stop: &'a Stop,
+}
+
+/// Whether what a policy asks for is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Acts {
+    AsAsked,
+    Not,
 }
 
 /// A stream to be heard.
@@ -46,9 +60,17 @@ impl<'a> Listener<'a> {
     /// # Errors
     /// Those of finding, reading and checking the model.
     pub fn load(args: &'a HearArgs, stop: &'a Stop) -> Result<Self> {
+        // Small files first: what is wrong with them is told before a model is fetched.
+        let judges = args.moderation.read()?;
         let model =
             args.model.load(args.precision(), &args.options().language, &args.ctc, args.talk(), stop)?;
-        Ok(Self { args, model, stop })
+        args.moderation.check(&judges, &model, &args.model)?;
+        Ok(Self { args, model, judges: Arc::new(judges), acts: Acts::AsAsked, stop })
+    }
+
+    /// What streams are judged by.
+    pub fn judges(&self) -> &Judges {
+        &self.judges
     }
 
     /// The model.
@@ -88,15 +110,62 @@ impl<'a> Listener<'a> {
             SourcePace::Batch => LiveOptions { step: None, ..self.args.live_options() },
         };
         let options = StreamOptions {
-            name: heard.name,
-            start: self.args.stream_start(heard.origin, heard.channel),
+            name: heard.name.clone(),
+            start: self.args.stream_start(heard.origin.clone(), heard.channel),
             live,
             pace: heard.pace,
             backlog: self.args.backlog(),
             deadline: self.args.deadline(),
         };
-        let stream = Stream { options, source: heard.source, recognizer, taps: heard.taps, sinks };
+        let moderator = (!self.judges.is_empty()).then(|| {
+            let moderator = Moderator::new(Arc::clone(&self.judges));
+            match self.args.options().language {
+                LanguageChoice::Fixed(code) => moderator.for_language(code),
+                _ => moderator,
+            }
+        });
+        let Heard { name, source, mut taps, .. } = heard;
+        let mut sinks = sinks;
+        self.act(&name, &mut taps, &mut sinks)?;
+        let stream = Stream { options, source, recognizer, moderator, taps, sinks };
         stream.run(&self.stop.flag())
+    }
+
+    /// Adds what the policy's actions take.
+    fn act(
+        &self,
+        stream: &str,
+        taps: &mut Vec<Box<dyn Tap>>,
+        sinks: &mut Vec<Box<dyn EventSink>>,
+    ) -> Result<()> {
+        let policy = &self.judges.policy;
+        if self.acts == Acts::Not || self.judges.is_empty() {
+            return Ok(());
+        }
+        if let Some(folder) = policy.clips.as_ref().filter(|_| policy.asks_for(Action::SaveClip)) {
+            let clips = Clips::new(folder, stream, policy.clip_margin)?;
+            taps.push(Box::new(clips.clone()));
+            sinks.push(Box::new(ClipWriter(clips)));
+        }
+        if let Some(url) = policy.webhook.as_ref().filter(|_| policy.asks_for(Action::Webhook)) {
+            #[cfg(not(feature = "webhook"))]
+            return Err(Error::Setting(format!(
+                "cannot post to {url}: this program was built without webhook"
+            )));
+            #[cfg(feature = "webhook")]
+            {
+                use crate::output::events::{Webhook, WebhookOptions};
+                let cache = crate::weights::PullOptions::from_env()?.cache;
+                let webhook = Webhook::open(&WebhookOptions::new(url.clone(), cache), self.notify(stream))?;
+                sinks.push(Box::new(OnlyActions::new(webhook, Action::Webhook)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same without doing what the policy asks for: streams are heard again, and what was done is done.
+    pub fn without_actions(self) -> Self {
+        Self { acts: Acts::Not, ..self }
     }
 
     /// The sinks of a stream that the arguments ask for; `usual` is what stdout gets where they do not say.

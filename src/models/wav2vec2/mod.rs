@@ -24,6 +24,7 @@ pub use standardise::{Standardise, normalise};
 pub use stream::{StreamChunk, StreamOptions, Wav2Vec2Stream};
 pub use xvector::Wav2Vec2ForXVector;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use candle_core::{Device, Tensor};
@@ -168,6 +169,39 @@ impl Wav2Vec2 {
             ControlFlow::Break(())
         });
         found.map_or(Ok(Vec::new()), |all| parts(&all?, &lengths))
+    }
+
+    /// The hidden states of `samples` whose numbers are in `layers`, each `[frames, hidden_size]`. Layers after the last of
+    /// them are not run.
+    ///
+    /// # Errors
+    /// As [`hidden_states`](Self::hidden_states).
+    pub fn states_of(&self, samples: &[f32], layers: &[usize]) -> Result<BTreeMap<usize, Vec<f32>>> {
+        self.check_lengths(&[samples])?;
+        let last = layers.iter().copied().max().unwrap_or(0);
+        let (mut number, mut kept) = (0, BTreeMap::new());
+        let packed = match &self.form {
+            Form::Packed(packed) => packed,
+            Form::Device(network) => {
+                for &layer in layers {
+                    let state = network.states(&[samples], layer..=layer)?.into_iter().flatten().next();
+                    kept.extend(
+                        state
+                            .map(|state| Ok::<_, Error>((layer, state.flatten_all()?.to_vec1()?)))
+                            .transpose()?,
+                    );
+                }
+                return Ok(kept);
+            }
+        };
+        packed.run(&[samples], |state| {
+            if layers.contains(&number) {
+                kept.insert(number, state.to_vec());
+            }
+            number += 1;
+            if number > last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        Ok(kept)
     }
 
     /// The last hidden state of each of `sounds`, `[frames, hidden_size]`.

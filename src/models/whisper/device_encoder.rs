@@ -1,11 +1,12 @@
 //! Whisper's encoder by candle's operations, on any of its devices.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
 use super::{Config, EPS};
 use crate::Result;
 use crate::compute::CandleTarget;
 use crate::models::device::{DeviceConv, DeviceLinear, DeviceLoader, DeviceNorm, Shift, attend};
+use crate::models::encoding::States;
 use crate::models::loader::Loader;
 
 /// The encoder of the same name for devices.
@@ -54,23 +55,36 @@ impl DeviceEncoder {
         self.layers.len()
     }
 
-    /// Hidden state number `layer`, at most the number of layers, of features `[frames, mels]`: `[frames / 2, dim]` on the
-    /// processor.
-    pub fn hidden_state(&self, log_mel: &Tensor, layer: usize) -> Result<Tensor> {
+    pub fn dim(&self) -> usize {
+        self.embed_positions.dims().last().copied().unwrap_or_default()
+    }
+
+    /// Runs features `[frames, mels]` through the first `last` layers, of which there are as many; returns what leaves them,
+    /// `[frames / 2, dim]`, and of the hidden states before it those whose numbers are in `keep`.
+    pub fn run(&self, log_mel: &Tensor, last: usize, keep: &[usize]) -> Result<(Vec<f32>, States)> {
         let mut x = log_mel.to_device(&self.target.device)?.to_dtype(self.target.dtype)?.t()?.unsqueeze(0)?;
         for conv in &self.convs {
             x = conv.forward(&x.contiguous()?)?.gelu_erf()?;
         }
         let mut x = x.transpose(1, 2)?.contiguous()?;
         x = x.broadcast_add(&self.embed_positions.narrow(0, 0, x.dim(1)?)?)?;
-        for layer in &self.layers[..layer] {
+        let mut kept = States::new();
+        for (number, layer) in self.layers[..last].iter().enumerate() {
+            if keep.contains(&number) {
+                kept.insert(number, values(&x)?);
+            }
             x = layer.forward(&x, self.heads)?;
         }
-        if layer == self.layers.len() {
+        if last == self.layers.len() {
             x = self.layer_norm.forward(&x)?;
         }
-        Ok(x.squeeze(0)?.to_dtype(DType::F32)?.to_device(&Device::Cpu)?)
+        Ok((values(&x)?, kept))
     }
+}
+
+/// The numbers of a tensor on a device.
+fn values(x: &Tensor) -> Result<Vec<f32>> {
+    Ok(x.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
 }
 
 impl Layer {

@@ -6,6 +6,7 @@ use super::device_encoder::DeviceEncoder;
 use super::{Config, EPS};
 
 use crate::compute::{CandleTarget, Conv1d, LayerNorm, Linear, Precision, add_into, self_attention_into};
+use crate::models::encoding::States;
 use crate::models::loader::Loader;
 use crate::{Error, Result};
 
@@ -35,6 +36,13 @@ impl Encoder {
         }
     }
 
+    fn dim(&self) -> usize {
+        match &self.0 {
+            Form::Packed(encoder) => encoder.dim,
+            Form::Device(encoder) => encoder.dim(),
+        }
+    }
+
     /// Log-mel features `[frames, mels]` (10 ms a frame, at most 3000) to an encoding `[frames / 2, dim]`.
     pub fn forward(&self, log_mel: &Tensor) -> Result<Tensor> {
         self.hidden_state(log_mel, self.layers())
@@ -43,13 +51,21 @@ impl Encoder {
     /// Hidden state number `layer` of log-mel features `[frames, mels]`, `[frames / 2, dim]`: 0 enters the first layer, and
     /// so on; the last has the final norm. Layers after it are not run.
     pub fn hidden_state(&self, log_mel: &Tensor, layer: usize) -> Result<Tensor> {
+        let state = self.run(log_mel, layer, &[])?.0;
+        let frames = state.len() / self.dim();
+        Ok(Tensor::from_vec(state, (frames, self.dim()), &Device::Cpu)?)
+    }
+
+    /// Runs log-mel features through the first `last` layers; returns what leaves them, `[frames / 2, dim]`, and of the hidden
+    /// states before it those whose numbers are in `keep`.
+    pub(crate) fn run(&self, log_mel: &Tensor, last: usize, keep: &[usize]) -> Result<(Vec<f32>, States)> {
         let count = self.layers();
-        if layer > count {
-            return Err(Error::Setting(format!("there is no layer {layer}: the encoder has {count}")));
+        if last > count {
+            return Err(Error::Setting(format!("there is no layer {last}: the encoder has {count}")));
         }
         match &self.0 {
-            Form::Packed(encoder) => encoder.hidden_state(log_mel, layer),
-            Form::Device(encoder) => encoder.hidden_state(log_mel, layer),
+            Form::Packed(encoder) => encoder.run(log_mel, last, keep),
+            Form::Device(encoder) => encoder.run(log_mel, last, keep),
         }
     }
 }
@@ -98,19 +114,22 @@ impl PackedEncoder {
         })
     }
 
-    fn hidden_state(&self, log_mel: &Tensor, layer: usize) -> Result<Tensor> {
+    fn run(&self, log_mel: &Tensor, last: usize, keep: &[usize]) -> Result<(Vec<f32>, States)> {
         let log_mel = log_mel.contiguous()?.flatten_all()?.to_vec1()?;
         let mut x = self.conv2.padded_gelu(&self.conv1.padded_gelu(&log_mel));
         add_into(&self.embed_positions[..x.len()], &mut x);
         let mut scratch = Scratch::default();
-        for layer in &self.layers[..layer] {
+        let mut kept = States::new();
+        for (number, layer) in self.layers[..last].iter().enumerate() {
+            if keep.contains(&number) {
+                kept.insert(number, x.clone());
+            }
             layer.forward(&mut x, &mut scratch);
         }
-        if layer == self.layers.len() {
+        if last == self.layers.len() {
             self.layer_norm.in_place_parallel(&mut x);
         }
-        let frames = x.len() / self.dim;
-        Ok(Tensor::from_vec(x, (frames, self.dim), &Device::Cpu)?)
+        Ok((x, kept))
     }
 }
 

@@ -4,11 +4,12 @@ use std::io::Write;
 
 use crate::event::{Event, EventKind};
 use crate::output::clock::{Timestamp, milliseconds};
+use crate::output::verdicts::{emotion, told};
 use crate::pipeline::EventSink;
 use crate::time::SampleIndex;
 use crate::{Error, Result};
 
-/// Writes the text of each final as a line with the time that it begins at, and gaps and errors too. Where there is text in
+/// Writes the text of each final as a line with the time that it begins at, and verdicts, emotions, gaps and errors too. Where there is text in
 /// Latin letters, it is that.
 #[derive(Debug)]
 pub struct TextLines<W> {
@@ -33,6 +34,8 @@ impl<W: Write + Send> EventSink for TextLines<W> {
             EventKind::Final { text, romanized, .. } if !text.is_empty() => {
                 romanized.as_ref().unwrap_or(text).clone()
             }
+            EventKind::Verdict(verdict) => format!("({})", told(verdict)),
+            EventKind::Emotion { label, probabilities, .. } => format!("({})", emotion(label, probabilities)),
             EventKind::Gap { .. } => format!("(sound is missing for {:.1} s)", event.t1 - event.t0),
             EventKind::Error { stage, message } => format!("({stage}: {message})"),
             _ => return Ok(()),

@@ -1,7 +1,8 @@
 //! What events other than text say in one line.
 
 use super::wrap::clean;
-use crate::event::{EndStatus, Event, EventKind, GapReason, ShedState, ShedWork};
+use crate::event::{EndStatus, Event, EventKind, GapReason, ShedState, ShedWork, VerdictStatus};
+use crate::output::verdicts::{emotion, told};
 
 /// A line of the events region.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +52,17 @@ impl LaneEntry {
                     ShedState::Stopped => (Weight::Warning, "no more partials".into()),
                     ShedState::Restored => (Weight::Note, format!("partials every {step:.1} s again")),
                 }
+            }
+            EventKind::Verdict(verdict) => {
+                let weight = match verdict.status {
+                    VerdictStatus::Alert => Weight::Warning,
+                    VerdictStatus::Confirmed => Weight::Failure,
+                    VerdictStatus::Withdrawn => Weight::Note,
+                };
+                (weight, clean(&told(verdict)))
+            }
+            EventKind::Emotion { label, probabilities, .. } => {
+                (Weight::Note, clean(&emotion(label, probabilities)))
             }
             EventKind::Marker { name } => (Weight::Note, clean(name)),
             EventKind::Error { stage, message } => (Weight::Failure, clean(&format!("{stage}: {message}"))),

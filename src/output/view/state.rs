@@ -218,7 +218,9 @@ impl Picture {
                 self.has_ended = true;
                 self.growing.clear();
             }
-            EventKind::Gap { .. }
+            EventKind::Verdict(_)
+            | EventKind::Emotion { .. }
+            | EventKind::Gap { .. }
             | EventKind::Shed { .. }
             | EventKind::Marker { .. }
             | EventKind::Error { .. } => {}
