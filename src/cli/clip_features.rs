@@ -95,8 +95,8 @@ pub struct ClipFeatures<'a> {
     kind: Kind,
     encoder: Option<Box<dyn Encoder>>,
     threads: Threads,
-    /// Where they are kept.
-    folder: Option<PathBuf>,
+    /// Where each kind of them is kept.
+    folders: Vec<(Kind, Option<PathBuf>)>,
     stop: &'a Stop,
 }
 
@@ -121,23 +121,32 @@ impl<'a> ClipFeatures<'a> {
             );
             encoder = Some(loaded);
         }
-        let folder = match args.no_feature_cache {
-            true => None,
-            false => {
-                let digest = text_digest(&format!("{FORMAT}\n{kind:?}\n{identity}")).to_string();
-                Some(PullOptions::from_env()?.cache.join("features").join(&digest[..16]))
-            }
+        let parts = match kind {
+            Kind::Both => vec![Kind::Encoder, Kind::Egemaps],
+            one => vec![one],
         };
-        Ok(Self { args, kind, encoder, threads, folder, stop })
+        let cache = PullOptions::from_env()?.cache.join("features");
+        let folder = |kind: Kind| {
+            let identity = if kind == Kind::Encoder { identity.as_str() } else { "" };
+            let digest = text_digest(&format!("{FORMAT}\n{kind:?}\n{identity}")).to_string();
+            (!args.no_feature_cache).then(|| cache.join(&digest[..16]))
+        };
+        let folders = parts.into_iter().map(|kind| (kind, folder(kind))).collect();
+        Ok(Self { args, kind, encoder, threads, folders, stop })
     }
 
     /// Number of features.
     pub fn width(&self) -> usize {
-        let states = self
-            .encoder
-            .as_ref()
-            .map_or(0, |encoder| self.args.pool.width(encoder.width()) * self.args.layers.layers().len());
-        states + if self.kind == Kind::Encoder { 0 } else { NAMES.len() }
+        self.folders.iter().map(|(kind, _)| self.width_of(*kind)).sum()
+    }
+
+    fn width_of(&self, kind: Kind) -> usize {
+        match &self.encoder {
+            Some(encoder) if kind == Kind::Encoder => {
+                self.args.pool.width(encoder.width()) * self.args.layers.layers().len()
+            }
+            _ => NAMES.len(),
+        }
     }
 
     /// What they are of.
@@ -195,37 +204,36 @@ impl<'a> ClipFeatures<'a> {
 
     /// The features of a clip.
     fn of(&self, record: &Record) -> Result<Vec<f32>> {
-        let kept = self.folder.as_deref().and_then(|folder| kept_at(folder, record));
-        if let Some(values) = kept.as_ref().and_then(|path| read(path, self.width())) {
-            return Ok(values);
+        let mut features = Vec::with_capacity(self.width());
+        for (kind, folder) in &self.folders {
+            let kept = folder.as_deref().and_then(|folder| kept_at(folder, record));
+            if let Some(values) = kept.as_ref().and_then(|path| read(path, self.width_of(*kind))) {
+                features.extend(values);
+                continue;
+            }
+            let values = self.compute(record, *kind)?;
+            if let Some(path) = kept {
+                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                write_whole(&path, &bytes)?;
+            }
+            features.extend(values);
         }
+        Ok(features)
+    }
+
+    fn compute(&self, record: &Record, kind: Kind) -> Result<Vec<f32>> {
         let Some(input) = record.audio() else {
             return Err(Error::Setting(format!("{} is a text; this needs sound", record.id)));
         };
         let samples = AudioStream::open(input, &DecodeOptions::default())?.read_all()?;
-        let values = self.threads.run(|| self.features(&samples))?;
-        if let Some(path) = kept {
-            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            write_whole(&path, &bytes)?;
+        match &self.encoder {
+            Some(encoder) if kind == Kind::Encoder => {
+                let ClipFeatureArgs { layers, pool, least_seconds, .. } = self.args;
+                self.threads
+                    .run(|| states(encoder.as_ref(), &samples, &layers.layers(), *pool, *least_seconds))
+            }
+            _ => Ok(self.threads.run(|| egemaps(&samples)).to_vec()),
         }
-        Ok(values)
-    }
-
-    fn features(&self, samples: &[f32]) -> Result<Vec<f32>> {
-        let mut values = Vec::with_capacity(self.width());
-        if let Some(encoder) = &self.encoder {
-            values = states(
-                encoder.as_ref(),
-                samples,
-                &self.args.layers.layers(),
-                self.args.pool,
-                self.args.least_seconds,
-            )?;
-        }
-        if self.kind != Kind::Encoder {
-            values.extend(egemaps(samples));
-        }
-        Ok(values)
     }
 }
 

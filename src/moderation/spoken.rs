@@ -43,9 +43,9 @@ mod tests {
         let at = |spans: &[Range<usize>]| {
             words_at(text, &words, spans).into_iter().map(|word| (word.text, word.t0)).collect::<Vec<_>>()
         };
-        assert_eq!(at(&[9..11]), [("it!".to_owned(), 3.0)]);
-        assert_eq!(at(&[3..8]), [("it".to_owned(), 1.0), ("is".to_owned(), 2.0)]);
-        assert_eq!(at(&[13..text.len()]), [("आवाज़".to_owned(), 4.0)]);
+        assert_eq!(at(std::slice::from_ref(&(9..11))), [("it!".to_owned(), 3.0)]);
+        assert_eq!(at(std::slice::from_ref(&(3..8))), [("it".to_owned(), 1.0), ("is".to_owned(), 2.0)]);
+        assert_eq!(at(std::slice::from_ref(&(13..text.len()))), [("आवाज़".to_owned(), 4.0)]);
         assert_eq!(at(&[]), []);
     }
 }

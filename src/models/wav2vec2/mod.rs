@@ -47,7 +47,7 @@ pub struct Wav2Vec2 {
 
 /// By what it is computed.
 enum Form {
-    Packed(Packed),
+    Packed(Box<Packed>),
     Device(Box<DeviceNetwork>),
 }
 
@@ -89,7 +89,7 @@ impl Wav2Vec2 {
         if let Some(pack) = pack {
             pack.finish();
         }
-        Ok(Self { config, form: Form::Packed(Packed { features, projection, transformer }) })
+        Ok(Self { config, form: Form::Packed(Box::new(Packed { features, projection, transformer })) })
     }
 
     /// The layers for the processor, which streams go through.

@@ -15,18 +15,18 @@ pub struct Encoder(Form);
 
 /// By what it is computed.
 enum Form {
-    Packed(PackedEncoder),
-    Device(DeviceEncoder),
+    Packed(Box<PackedEncoder>),
+    Device(Box<DeviceEncoder>),
 }
 
 impl Encoder {
     pub(super) fn load(loader: &Loader, config: &Config) -> Result<Self> {
-        Ok(Self(Form::Packed(PackedEncoder::load(loader, config)?)))
+        Ok(Self(Form::Packed(Box::new(PackedEncoder::load(loader, config)?))))
     }
 
     /// The same, computed by candle's operations on `target`.
     pub(super) fn on_device(loader: &Loader, config: &Config, target: &CandleTarget) -> Result<Self> {
-        Ok(Self(Form::Device(DeviceEncoder::load(loader, config, target)?)))
+        Ok(Self(Form::Device(Box::new(DeviceEncoder::load(loader, config, target)?))))
     }
 
     fn layers(&self) -> usize {
