@@ -1,6 +1,7 @@
 # make demo     build, fetch a model, transcribe a recording
 # make test     all tests, the model included
 # make test-ort the tests of ONNX models, with ONNX Runtime fetched for them
+# make test-arm the layers' tests on ARM, emulated
 # make lint     formatting, clippy, documentation
 # make bench    the project's own benchmarks
 # make bench-peers    awaaz beside faster-whisper and whisper.cpp; ARGS go to benches/peers/compare.py
@@ -17,7 +18,9 @@ MODEL := base
 ORT_PACKAGE := onnxruntime==1.32.0
 ORT := $(TARGET)/onnxruntime
 
-.PHONY: help setup setup-sound setup-ort build model demo test test-ort lint bench bench-peers
+ARM := aarch64-unknown-linux-gnu
+
+.PHONY: help setup setup-sound setup-ort setup-arm build model demo test test-ort test-arm lint bench bench-peers
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
@@ -64,6 +67,13 @@ setup-ort: setup
 	python3 -m zipfile --extract $(ORT)/onnxruntime-*.whl $(ORT)
 	rm $(ORT)/onnxruntime-*.whl
 
+setup-arm: setup
+	@missing=()
+	command -v qemu-aarch64 > /dev/null || missing+=(qemu-user)
+	command -v aarch64-linux-gnu-gcc > /dev/null || missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+	rustup target add $(ARM)
+	$(install)
+
 build: setup
 	cargo build --release --locked
 
@@ -81,6 +91,11 @@ test-ort: setup-ort
 	export ORT_DYLIB_PATH="$${library[0]}"
 	cargo test --release --locked --features ort --lib onnx
 	cargo test --release --locked --features ort --test onnx --test onnx_tasks
+
+test-arm: setup-arm
+	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+	cargo test --release --locked --target $(ARM) --no-default-features --lib compute
 
 lint: setup
 	cargo fmt --check

@@ -5,7 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use awaaz::compute::Precision;
 use awaaz::learn::head::{Head, Layers};
+use awaaz::models::encoder::load_encoder;
+use awaaz::weights::{PullOptions, resolve};
+use candle_core::Tensor;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -185,4 +189,22 @@ fn what_is_wrong_with_data_is_told() {
     refused(&["bench", "urdu", "--data", "emodb"], "expected at least two corpora");
     let abuse = ["train", "abuse", "--features", "egemaps", "--out", "head.safetensors", "--data", "urdu"];
     refused(&abuse, "expected labels among clean, abusive");
+}
+
+#[test]
+fn layers_together_are_what_they_are_one_by_one() {
+    let sound: Vec<f32> = (0..9000).map(|at| (at as f32 * at as f32 * 1e-5).sin() * 0.3).collect();
+    for name in ["wav2vec2/xls-r", "wav2vec2/wavlm-base", "whisper/mels80"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        let files = resolve(folder.to_str().unwrap(), &PullOptions::from_env().unwrap()).unwrap();
+        let encoder = load_encoder(&files, Precision::F32).unwrap();
+        let layers = [encoder.layers(), 0, 1];
+        let values = |state: &Tensor| state.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let together = encoder.encode_layers(&sound, &layers).unwrap();
+        for (layer, together) in layers.into_iter().zip(&together) {
+            let alone = encoder.encode(&[&sound], layer).unwrap().remove(0);
+            assert_eq!(together.dims(), alone.dims(), "{name}");
+            assert_eq!(values(together), values(&alone), "{name}, layer {layer}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::backend::Backend;
 use super::cpc::Cpc;
+use super::encoding::States;
 use super::export::Export;
 use super::onnx::{OnnxModel, OutputKind};
 use super::speaker;
@@ -158,6 +159,22 @@ impl Encoder for Wav2Vec2Encoder {
         let ready: Vec<&[f32]> = ready.iter().map(Vec::as_slice).collect();
         self.network.hidden_state(&ready, layer)
     }
+
+    fn encode_layers(&self, sound: &[f32], layers: &[usize]) -> Result<Vec<Tensor>> {
+        let ready = self.standardise.apply(sound, self.network.config.field());
+        tensors(&self.network.states_of(&ready, layers)?, layers, self.width())
+    }
+}
+
+/// The states of `layers`, `[frames, width]`.
+fn tensors(states: &States, layers: &[usize], width: usize) -> Result<Vec<Tensor>> {
+    let tensor = |layer: &usize| {
+        let Some(state) = states.get(layer) else {
+            return Err(Error::Setting(format!("there is no layer {layer}")));
+        };
+        Ok(Tensor::from_slice(state, (state.len() / width, width), &Device::Cpu)?)
+    };
+    layers.iter().map(tensor).collect()
 }
 
 /// An export that gives last hidden states, and what it wants its sound to be.
@@ -241,6 +258,16 @@ impl Encoder for Whisper {
             self.encoder.hidden_state(&log_mel, layer)
         };
         sounds.iter().map(encode).collect()
+    }
+
+    fn encode_layers(&self, sound: &[f32], layers: &[usize]) -> Result<Vec<Tensor>> {
+        let frames = sound.len().div_ceil(2 * HOP).max(1) * 2;
+        let spectrogram = self.log_mel.spectrogram(sound, frames);
+        let log_mel = Tensor::from_vec(spectrogram, (frames, self.config.mels), &Device::Cpu)?;
+        let last = layers.iter().copied().max().unwrap_or(0);
+        let (state, mut kept) = self.encoder.run(&log_mel, last, layers)?;
+        kept.insert(last, state);
+        tensors(&kept, layers, self.config.dim)
     }
 }
 
