@@ -98,7 +98,7 @@ struct Judge {
 pub fn run(args: &TextArgs) -> Result<Exit> {
     let stop = Stop::on_signals()?;
     let judge = Judge {
-        head: args.head.as_deref().map(TextClassifier::load).transpose()?,
+        head: args.head.as_deref().map(TextClassifier::open).transpose()?,
         lexicon: (!args.lexicon.is_empty()).then(|| Lexicon::read(&args.lexicon)).transpose()?,
         threshold: args.threshold,
         words: args.words,

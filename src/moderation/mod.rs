@@ -72,7 +72,7 @@ impl Judges {
             policy: policy.map(Policy::read).transpose()?.unwrap_or_default(),
             heads: Heads::read(heads)?,
             lexicon: if lexicons.is_empty() { None } else { Some(Lexicon::read(lexicons)?) },
-            text: text.map(TextClassifier::load).transpose()?,
+            text: text.map(TextClassifier::open).transpose()?,
         })
     }
 

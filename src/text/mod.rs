@@ -2,7 +2,8 @@
 //!
 //! [`normalise()`] undoes spellings that hide a word, and knows where everything stood in the original; [`lexicon`] finds
 //! the terms of word lists and says which it found; [`classifier`] gives the probability that a text is abusive, in any
-//! of the languages that it was [trained](train) on, and which words speak for it. No list and no model is built in.
+//! of the languages that it was [trained](train) on, and which words speak for it. One is built in, by the name
+//! [`BUILT_IN`](classifier::BUILT_IN); no list is.
 
 pub mod classifier;
 pub mod dataset;
@@ -15,6 +16,7 @@ pub mod lexicon;
 pub mod normalise;
 mod scale;
 pub mod train;
+mod votes;
 
 pub use classifier::TextClassifier;
 pub use features::{FeatureOptions, Letters};
