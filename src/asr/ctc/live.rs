@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::engine::CtcEngine;
 use super::growing::Growing;
 use super::search::Search;
-use super::transcribed::segment;
+use super::transcribed::{Transcribed, between};
 use super::{LogProbabilities, Spelled, greedy};
 use crate::Result;
 use crate::asr::live::no_states;
@@ -82,6 +82,8 @@ pub struct CtcLiveRecognizer {
     prepared: Option<(Span, FinalText, Option<Arc<Encoding>>)>,
     keep: Vec<usize>,
     encoding: Option<Arc<Encoding>>,
+    /// The segment that grows, and its language, once that was found.
+    found: Option<(u64, String)>,
 }
 
 impl CtcLiveRecognizer {
@@ -98,6 +100,7 @@ impl CtcLiveRecognizer {
             prepared: None,
             keep: Vec::new(),
             encoding: None,
+            found: None,
         })
     }
 
@@ -127,8 +130,29 @@ impl CtcLiveRecognizer {
         if spelled.words.is_empty() {
             return Ok((FinalText::default(), encoding));
         }
+        let text = Transcribed {
+            spelled: &spelled,
+            vocabulary: &self.engine.vocabulary,
+            span: speech.span,
+            language: &self.engine.language_of(&speech.samples)?,
+            hop: self.engine.hop(),
+        };
+        Ok((FinalText::from(text.segment()), encoding))
+    }
+
+    /// The language of a segment that grows. Where it must be found, that is done once, when enough was said; until then
+    /// it is not known. Finals do not build on it.
+    fn language_so_far(&mut self, segment: u64, speech: &SpeechSegment) -> Result<String> {
+        /// Samples from which a language can be told: 1 s.
+        const ENOUGH: usize = 16_000;
+        match &self.found {
+            Some((of, language)) if *of == segment => return Ok(language.clone()),
+            _ if speech.samples.len() < ENOUGH => return Ok(self.engine.language().to_owned()),
+            _ => {}
+        }
         let language = self.engine.language_of(&speech.samples)?;
-        Ok((FinalText::from(segment(&spelled, speech.span, &language, self.engine.hop())), encoding))
+        self.found = Some((segment, language.clone()));
+        Ok(language)
     }
 
     /// A text of which all is in doubt.
@@ -160,15 +184,19 @@ impl SegmentRecognizer for CtcLiveRecognizer {
         all.append(ahead);
         let all = greedy(&all, &engine.vocabulary);
         self.growing = Some(growing);
+        if all.words.is_empty() || stopped() {
+            return Ok(None);
+        }
+        let language = self.language_so_far(segment, speech)?;
+        let between = between(self.engine.vocabulary.units(), &language);
         let text = |words: &[super::SpelledWord]| {
-            words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ")
+            words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(between)
         };
-        let shown = PartialText {
+        Ok(Some(PartialText {
             stable: text(&settled.words[..stable]),
             unstable: text(all.words.get(stable..).unwrap_or_default()),
-            language: self.engine.language().to_owned(),
-        };
-        Ok((!all.words.is_empty()).then_some(shown))
+            language,
+        }))
     }
 
     fn prepare(&mut self, _: u64, speech: &SpeechSegment) -> Result<Option<PartialText>> {
@@ -208,6 +236,7 @@ impl SegmentRecognizer for CtcLiveRecognizer {
         self.growing = None;
         self.prepared = None;
         self.encoding = None;
+        self.found = None;
     }
 }
 
