@@ -176,9 +176,9 @@ fn a_table_has_the_times_and_the_values_of_each_sound() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     let table = fs::File::open(folder.path().join("table/embeddings-00000.parquet")).unwrap();
-    let rows = SerializedFileReader::new(table).unwrap().get_row_iter(None).unwrap();
+    let reader = SerializedFileReader::new(table).unwrap();
     let mut ids = Vec::new();
-    for row in rows.map(Result::unwrap) {
+    for row in reader.get_row_iter(None).unwrap().map(Result::unwrap) {
         let id = row.get_string(0).unwrap().clone();
         let times = [1, 2, 3].map(|column| row.get_double(column).unwrap());
         assert_eq!(times, [0.0, 6.0, 0.02], "start, end and hop of {id}");
@@ -186,7 +186,7 @@ fn a_table_has_the_times_and_the_values_of_each_sound() {
         // (96000 samples - 400) / 320 + 1 frames.
         assert_eq!([4, 5].map(|column| row.get_int(column).unwrap()), [299, width as i32]);
         let list = row.get_list(6).unwrap();
-        let found: Vec<f32> = list.elements().iter().map(|field| number(field)).collect();
+        let found: Vec<f32> = list.elements().iter().map(number).collect();
         assert_eq!(found, expected, "{id}");
         ids.push(id);
     }
@@ -196,7 +196,8 @@ fn a_table_has_the_times_and_the_values_of_each_sound() {
     let pooled = xls_r(&["anna.wav"], "pooled", &["--format", "parquet", "--pool", "mean"]);
     assert!(run(folder.path(), &pooled).status.success());
     let table = fs::File::open(folder.path().join("pooled/embeddings-00000.parquet")).unwrap();
-    let row = SerializedFileReader::new(table).unwrap().get_row_iter(None).unwrap().next().unwrap().unwrap();
+    let reader = SerializedFileReader::new(table).unwrap();
+    let row = reader.get_row_iter(None).unwrap().next().unwrap().unwrap();
     assert!(row.to_string().contains("hop: null") && row.get_int(4).unwrap() == 1, "{row}");
 }
 
