@@ -114,7 +114,7 @@ impl ModelArgs {
     /// The pool that layers run on.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) for processors that may not be used.
+    /// [`Error::Setting`] for processors that may not be used.
     pub fn pool(&self) -> Result<Threads> {
         match &self.threads {
             Some(placement) => Threads::placed(placement),
@@ -131,7 +131,7 @@ impl ModelArgs {
     /// hear `language`; with the model that finds languages, if `ctc` names one.
     ///
     /// # Errors
-    /// Those of finding, reading and checking the model; [`Error::Interrupted`](crate::Error::Interrupted) where `stop`
+    /// Those of finding, reading and checking the model; [`Error::Interrupted`] where `stop`
     /// is asked for during the pull.
     pub fn load(
         &self,
