@@ -97,6 +97,11 @@ impl CtcEngine {
         &self.language
     }
 
+    /// Whether another model finds the language.
+    pub fn identifies(&self) -> bool {
+        self.identifier.is_some()
+    }
+
     /// Code of the language that `samples` are in; empty where nobody knows.
     ///
     /// # Errors

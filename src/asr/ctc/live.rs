@@ -82,8 +82,17 @@ pub struct CtcLiveRecognizer {
     prepared: Option<(Span, FinalText, Option<Arc<Encoding>>)>,
     keep: Vec<usize>,
     encoding: Option<Arc<Encoding>>,
-    /// The segment that grows, and its language, once that was found.
-    found: Option<(u64, String)>,
+    told: Told,
+}
+
+/// What was told of the segment that grows.
+#[derive(Default)]
+struct Told {
+    segment: u64,
+    /// Once it is known.
+    language: Option<String>,
+    /// Words that are not taken back before the final.
+    stable: Vec<String>,
 }
 
 impl CtcLiveRecognizer {
@@ -100,7 +109,7 @@ impl CtcLiveRecognizer {
             prepared: None,
             keep: Vec::new(),
             encoding: None,
-            found: None,
+            told: Told::default(),
         })
     }
 
@@ -140,28 +149,37 @@ impl CtcLiveRecognizer {
         Ok((FinalText::from(text.segment()), encoding))
     }
 
-    /// The language of a segment that grows. Where it must be found, that is done once, when enough was said; until then
-    /// it is not known. Finals do not build on it.
-    fn language_so_far(&mut self, segment: u64, speech: &SpeechSegment) -> Result<String> {
-        /// Samples from which a language can be told: 1 s.
-        const ENOUGH: usize = 16_000;
-        match &self.found {
-            Some((of, language)) if *of == segment => return Ok(language.clone()),
-            _ if speech.samples.len() < ENOUGH => return Ok(self.engine.language().to_owned()),
-            _ => {}
+    /// What was told of a segment: nothing where it is another than before.
+    fn told(&mut self, segment: u64) -> &mut Told {
+        if self.told.segment != segment {
+            self.told = Told { segment, ..Told::default() };
         }
-        let language = self.engine.language_of(&speech.samples)?;
-        self.found = Some((segment, language.clone()));
-        Ok(language)
+        &mut self.told
     }
 
-    /// A text of which all is in doubt.
-    fn unstable(&self, text: &FinalText) -> Option<PartialText> {
-        (!text.text.is_empty()).then(|| PartialText {
-            stable: String::new(),
-            unstable: text.text.clone(),
-            language: text.language.clone(),
-        })
+    /// The language of a segment that grows. Where it must be found, that is done once, when enough was said; until then
+    /// it is not known. Finals do not build on it.
+    fn language_so_far(&mut self, segment: u64, speech: &SpeechSegment) -> Result<Option<String>> {
+        /// Samples from which a language can be told: 1 s.
+        const ENOUGH: usize = 16_000;
+        if let Some(language) = &self.told(segment).language {
+            return Ok(Some(language.clone()));
+        }
+        if self.engine.identifies() && speech.samples.len() < ENOUGH {
+            return Ok(None);
+        }
+        let language = self.engine.language_of(&speech.samples)?;
+        self.told(segment).language = Some(language.clone());
+        Ok(Some(language))
+    }
+
+    /// A hypothesis of all of a segment, `words`, with what was told to be stable as it was.
+    fn show(&mut self, segment: u64, words: &[String], language: String) -> Option<PartialText> {
+        let between = between(self.engine.vocabulary.units(), &language);
+        let stable = &self.told(segment).stable;
+        let unstable = words.get(stable.len()..).unwrap_or_default();
+        let shown = PartialText { stable: stable.join(between), unstable: unstable.join(between), language };
+        (!words.is_empty()).then_some(shown)
     }
 }
 
@@ -187,21 +205,21 @@ impl SegmentRecognizer for CtcLiveRecognizer {
         if all.words.is_empty() || stopped() {
             return Ok(None);
         }
+        let words: Vec<String> = all.words.into_iter().map(|word| word.text).collect();
         let language = self.language_so_far(segment, speech)?;
-        let between = between(self.engine.vocabulary.units(), &language);
-        let text = |words: &[super::SpelledWord]| {
-            words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(between)
-        };
-        Ok(Some(PartialText {
-            stable: text(&settled.words[..stable]),
-            unstable: text(all.words.get(stable..).unwrap_or_default()),
-            language,
-        }))
+        // Whether there are spaces between words, the language tells.
+        if language.is_some() {
+            let stable = settled.words.into_iter().take(stable);
+            self.told(segment).stable = stable.map(|word| word.text).collect();
+        }
+        Ok(self.show(segment, &words, language.unwrap_or_default()))
     }
 
-    fn prepare(&mut self, _: u64, speech: &SpeechSegment) -> Result<Option<PartialText>> {
+    fn prepare(&mut self, segment: u64, speech: &SpeechSegment) -> Result<Option<PartialText>> {
         let (text, encoding) = self.recognise(speech)?;
-        let shown = self.unstable(&text);
+        let words: Vec<String> = text.words.iter().map(|word| word.text.trim().to_owned()).collect();
+        let language = self.told(segment).language.clone().unwrap_or_else(|| text.language.clone());
+        let shown = self.show(segment, &words, language);
         self.prepared = Some((speech.span, text, encoding));
         Ok(shown)
     }
@@ -236,7 +254,7 @@ impl SegmentRecognizer for CtcLiveRecognizer {
         self.growing = None;
         self.prepared = None;
         self.encoding = None;
-        self.found = None;
+        self.told = Told::default();
     }
 }
 
