@@ -2,6 +2,7 @@
 //! runs a server whose microphone hears what is played.
 #![cfg(all(feature = "mic", target_os = "linux"))]
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,10 @@ use awaaz::audio::capture::{Capture, CaptureOptions, Captured};
 use awaaz::audio::{AudioInput, AudioStream, DecodeOptions, WavRecorder};
 use awaaz::event::GapReason;
 use awaaz::pipeline::{Microphone, Recording, Sound, Source, SourceStep, Tap};
+
+#[path = "support/small_ctc.rs"]
+#[allow(dead_code, reason = "the other networks are for other tests")]
+mod small_ctc;
 
 const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/audio-fixtures/librivox-0870/audio.flac");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sound-server.sh");
@@ -249,6 +254,55 @@ fn the_drift_of_the_device_is_told() {
         println!("{drift:.1} ppm, by the first and the last sample {rough:.1} ppm");
         // The server rounds each block down to whole microseconds, so its microphone is some 100 ppm fast.
         assert!(drift.abs() < 500.0 && (drift - rough).abs() < 400.0, "{drift:.1} ppm, {rough:.1} ppm");
+    });
+}
+
+#[test]
+fn a_model_that_spells_hears_the_microphone() {
+    in_room("a_model_that_spells_hears_the_microphone", || {
+        let _player = Player::start();
+        let model = small_ctc::spelling();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_awaaz"));
+        command.args([
+            "listen",
+            "-o",
+            "json",
+            "--quiet",
+            "--offline",
+            "--no-weight-cache",
+            "--max-segment",
+            "3",
+        ]);
+        command.arg("--encoder").arg(model.path()).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut listening = command.spawn().unwrap();
+        // The first final, or a minute without one.
+        let id = listening.id().to_string();
+        let watch = std::thread::spawn(move || {
+            let mut events = Vec::new();
+            for line in BufReader::new(listening.stdout.take().unwrap()).lines() {
+                let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+                let is_final = event["type"] == "final";
+                events.push(event);
+                if is_final {
+                    break;
+                }
+            }
+            let _ = Command::new("kill").args(["-INT", &listening.id().to_string()]).status();
+            (events, listening.wait().unwrap())
+        });
+        let start = Instant::now();
+        while !watch.is_finished() && start.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        if !watch.is_finished() {
+            let _ = Command::new("kill").args(["-INT", &id]).status();
+        }
+        let (events, _) = watch.join().unwrap();
+        let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+        assert_eq!((of("stream_start"), of("final")), (1, 1), "{events:?}");
+        assert!(of("partial") > 0, "{events:?}");
+        let text = events.last().unwrap()["text"].as_str().unwrap();
+        assert!(text.chars().any(|letter| small_ctc::LETTERS.contains(letter)), "{text}");
     });
 }
 

@@ -25,6 +25,7 @@ Examples:
   awaaz listen                                         the default microphone, in the terminal
   awaaz listen --device USB --language hi              another one, in Hindi
   awaaz listen --language ur --romanize                Urdu in Latin letters
+  awaaz listen --encoder facebook/wav2vec2-base-960h   a model that spells (--model and --encoder are the same)
   awaaz listen -o json | jq -r 'select(.type==\"final\").text'
   awaaz listen --record talk.wav --events talk.jsonl   keep the sound and the events (awaaz replay hears them again)
   arecord -f S16_LE -r 16000 | awaaz moderate - --realtime

@@ -28,7 +28,13 @@ use crate::{Error, Result};
 pub struct ModelArgs {
     /// A model's name (see `awaaz models list`), the path of its folder, or OWNER/NAME of one on the Hugging Face hub:
     /// Whisper, or wav2vec 2.0, XLS-R, MMS, HuBERT, WavLM with a CTC head, also as an ONNX export.
-    #[arg(long, alias = "encoder", value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
+    #[arg(
+        long,
+        visible_alias = "encoder",
+        value_name = "NAME|PATH",
+        default_value = "base",
+        help_heading = "Model"
+    )]
     pub model: String,
     /// Numbers that the network is multiplied in: f32 as it was trained, int8 faster and smaller, auto for int8 where the
     /// processor is made for it [default: f32, live int8].

@@ -102,6 +102,9 @@ pub struct TranscribeArgs {
     /// Find the time of each word.
     #[arg(long, help_heading = "Recognition")]
     word_times: bool,
+    /// For models that spell: find the time of each character; json and jsonl tell it.
+    #[arg(long, help_heading = "Recognition")]
+    char_times: bool,
     /// Hear all of the audio in windows of 30 s, silence too, rather than what is found to be speech.
     #[arg(long, help_heading = "Recognition")]
     no_vad: bool,
@@ -234,6 +237,7 @@ impl TranscribeArgs {
             prompt: self.prompt.clone(),
             hotwords: self.hotwords.clone(),
             word_times: self.word_times || self.format.iter().any(|format| format.needs_word_times()),
+            char_times: self.char_times,
             batch: self.batch,
             chunking: match self.no_vad {
                 true => Chunking::Windows,
