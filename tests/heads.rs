@@ -123,7 +123,8 @@ fn a_head_hears_layers_of_an_encoder() {
         "2",
         "--cost",
         "0.1",
-        "--by-corpus",
+        "--standardise",
+        "corpus",
         "--out",
         "head.safetensors",
     ];

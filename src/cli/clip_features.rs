@@ -10,7 +10,7 @@ use super::model_args::{ModelArgs, Talk};
 use super::stop::Stop;
 use crate::audio::{AudioStream, DecodeOptions};
 use crate::compute::{Precision, Threads};
-use crate::corpus::datasets::{Classes, Content, Layout, Record};
+use crate::corpus::datasets::{Classes, Content, Layout, Record, Split};
 use crate::dsp::egemaps::{NAMES, egemaps};
 use crate::dsp::pool::{Pool, pool};
 use crate::learn::head::{self, Card, Layers};
@@ -35,15 +35,20 @@ pub struct ClipFeatureArgs {
     /// Hidden states that are heard: 0 enters the first layer, 1 leaves it, and so on. Features of several follow one another.
     #[arg(long, value_name = "K|K-K", default_value = "1-3", help_heading = "Features")]
     pub layers: LayerRange,
-    /// How frames become one vector: mean, l2-mean or mean-std.
-    #[arg(long, value_name = "POOL", default_value = "mean-std", value_parser = pooling, help_heading = "Features")]
-    pub pool: Pool,
     /// Seconds that are encoded at least, silence after the clip included. Live, Whisper hears 15 s at least.
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, help_heading = "Features")]
     pub least_seconds: f64,
     /// Do not keep features for the next run.
     #[arg(long, help_heading = "Features")]
     pub no_feature_cache: bool,
+}
+
+/// The argument of one pooling.
+#[derive(Debug, Clone, Args)]
+pub struct PoolArgs {
+    /// How frames become one vector: mean, l2-mean or mean-std.
+    #[arg(long, value_name = "POOL", default_value = "mean-std", value_parser = pooling, help_heading = "Features")]
+    pub pool: Pool,
 }
 
 /// Features that clips have.
@@ -82,7 +87,11 @@ impl std::str::FromStr for LayerRange {
     }
 }
 
-fn pooling(name: &str) -> std::result::Result<Pool, String> {
+/// A pooling that gives one vector.
+///
+/// # Errors
+/// What there is, where it is another.
+pub fn pooling(name: &str) -> std::result::Result<Pool, String> {
     match name.parse()? {
         Pool::None => Err("features of a clip are one vector: mean, l2-mean or mean-std".into()),
         pool => Ok(pool),
@@ -93,6 +102,7 @@ fn pooling(name: &str) -> std::result::Result<Pool, String> {
 pub struct ClipFeatures<'a> {
     args: &'a ClipFeatureArgs,
     kind: Kind,
+    pool: Pool,
     encoder: Option<Box<dyn Encoder>>,
     threads: Threads,
     /// Where each kind of them is kept.
@@ -105,7 +115,7 @@ impl<'a> ClipFeatures<'a> {
     ///
     /// # Errors
     /// Those of the model; [`Error::Setting`] for layers that it does not have.
-    pub fn open(args: &'a ClipFeatureArgs, kind: Kind, stop: &'a Stop) -> Result<Self> {
+    pub fn open(args: &'a ClipFeatureArgs, kind: Kind, pool: Pool, stop: &'a Stop) -> Result<Self> {
         let threads = args.model.pool()?;
         let precision = args.model.precision_or(Precision::F32);
         let (mut encoder, mut identity) = (None, String::new());
@@ -116,7 +126,7 @@ impl<'a> ClipFeatures<'a> {
                 "{}\n{:?} {} {}",
                 args.model.identity(precision, Talk::Quiet, stop)?,
                 args.layers,
-                args.pool,
+                pool,
                 args.least_seconds
             );
             encoder = Some(loaded);
@@ -132,7 +142,7 @@ impl<'a> ClipFeatures<'a> {
             (!args.no_feature_cache).then(|| cache.join(&digest[..16]))
         };
         let folders = parts.into_iter().map(|kind| (kind, folder(kind))).collect();
-        Ok(Self { args, kind, encoder, threads, folders, stop })
+        Ok(Self { args, kind, pool, encoder, threads, folders, stop })
     }
 
     /// Number of features.
@@ -143,10 +153,15 @@ impl<'a> ClipFeatures<'a> {
     fn width_of(&self, kind: Kind) -> usize {
         match &self.encoder {
             Some(encoder) if kind == Kind::Encoder => {
-                self.args.pool.width(encoder.width()) * self.args.layers.layers().len()
+                self.pool.width(encoder.width()) * self.args.layers.layers().len()
             }
             _ => NAMES.len(),
         }
+    }
+
+    /// Layers whose features follow one another; 0 where they are not of layers alone.
+    pub fn layers(&self) -> usize {
+        if self.kind == Kind::Encoder { self.args.layers.layers().len() } else { 0 }
     }
 
     /// What they are of.
@@ -168,7 +183,7 @@ impl<'a> ClipFeatures<'a> {
                 [only] => Layers::One(only),
                 ref several => Layers::Mix(several.to_vec()),
             }),
-            pooling: with_states.then(|| self.args.pool.to_string()),
+            pooling: with_states.then(|| self.pool.to_string()),
             least_seconds: if with_states { self.args.least_seconds } else { 0.0 },
             ..card
         }
@@ -228,9 +243,9 @@ impl<'a> ClipFeatures<'a> {
         let samples = AudioStream::open(input, &DecodeOptions::default())?.read_all()?;
         match &self.encoder {
             Some(encoder) if kind == Kind::Encoder => {
-                let ClipFeatureArgs { layers, pool, least_seconds, .. } = self.args;
+                let ClipFeatureArgs { layers, least_seconds, .. } = self.args;
                 self.threads
-                    .run(|| states(encoder.as_ref(), &samples, &layers.layers(), *pool, *least_seconds))
+                    .run(|| states(encoder.as_ref(), &samples, &layers.layers(), self.pool, *least_seconds))
             }
             _ => Ok(self.threads.run(|| egemaps(&samples)).to_vec()),
         }
@@ -298,6 +313,12 @@ impl Corpus {
             known => known.to_string(),
         };
         Ok(Self { name, path: path.to_path_buf(), records: layout.read(path)?.collect::<Result<_>>()? })
+    }
+
+    /// Those of its records that are in `part`, under the same name.
+    pub fn part(&self, part: Split) -> Self {
+        let records = self.records.iter().filter(|record| record.split == Some(part)).cloned().collect();
+        Self { name: self.name.clone(), path: self.path.clone(), records }
     }
 
     /// The records with a label of `classes`, and its number.

@@ -63,15 +63,15 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// Reads head files.
+    /// Reads head files, or heads that are built in, by their names.
     ///
     /// # Errors
-    /// Those of [`Head::load`]; [`Error::Setting`], naming the file, where a head is for another task, has no label that
+    /// Those of [`Head::open`]; [`Error::Setting`], naming the file, where a head is for another task, has no label that
     /// means abuse, or is the second of its task.
     pub fn read(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let mut all = Self::default();
         for path in paths {
-            all.add(path.as_ref(), Head::load(path.as_ref())?)?;
+            all.add(path.as_ref(), Head::open(path.as_ref())?)?;
         }
         Ok(all)
     }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::Exit;
-use crate::cli::clip_features::{ClipFeatureArgs, ClipFeatures, Corpus, Kind};
-use crate::cli::probe_args::{Probe, ProbeArgs};
+use crate::cli::clip_features::{ClipFeatureArgs, ClipFeatures, Corpus, Kind, PoolArgs};
+use crate::cli::probe_args::{Fitting, Probe, ProbeArgs};
+use crate::cli::scale::{Scale, moments};
 use crate::cli::stop::Stop;
 use crate::corpus::datasets::Classes;
 use crate::learn::calibrate::{calibration_error, temperature};
 use crate::learn::folds::{Fold, Order, stratified};
 use crate::learn::head::{Card, Data, Head};
-use crate::learn::standardise::Standardiser;
 use crate::learn::{By, Dataset};
 use crate::output::Progress;
 use crate::score::bootstrap::Bootstrap;
@@ -50,15 +50,16 @@ pub struct ClipArgs {
     features: Kind,
     #[command(flatten)]
     clips: ClipFeatureArgs,
+    #[command(flatten)]
+    pooled: PoolArgs,
     /// The classifier.
     #[arg(long, value_name = "NAME", default_value = "logistic", help_heading = "Learning")]
     probe: Probe,
     #[command(flatten)]
     learn: ProbeArgs,
-    /// Bring features of each corpus to one scale, not those of all together: for corpora that were recorded in different
-    /// ways. The head gets the mean of the scales.
-    #[arg(long, help_heading = "Learning")]
-    by_corpus: bool,
+    /// What has a scale of its own in training. The head brings what it hears to the scale of all together.
+    #[arg(long, value_name = "WHAT", default_value = "all", help_heading = "Learning")]
+    standardise: Scale,
     /// Folds, apart by speakers.
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Learning")]
     folds: usize,
@@ -81,11 +82,12 @@ pub fn run(args: &ClipArgs, task: &str, classes: Classes) -> Result<Exit> {
         return Err(Error::Setting("there are more licences than corpora".into()));
     }
     let corpora = args.data.iter().map(|path| Corpus::read(path)).collect::<Result<Vec<_>>>()?;
-    let features = ClipFeatures::open(&args.clips, args.features, &stop)?;
+    let features = ClipFeatures::open(&args.clips, args.features, args.pooled.pool, &stop)?;
     let dataset = features.dataset(&corpora, classes, &mut progress)?;
     let speakers = dataset.parts(By::Group).1.len();
     progress.say(&format!("{} clips of {speakers} speakers, {} features", dataset.rows(), dataset.width()));
-    let scored = score(args, &dataset, &stop)?;
+    let fitting = args.learn.fitting(args.probe, features.layers());
+    let scored = score(args, &fitting, &dataset, &stop)?;
     let mut card = features.described(Card::new(task, classes.names().iter().copied()));
     card.seed = args.seed;
     card.data = corpora
@@ -97,9 +99,8 @@ pub fn run(args: &ClipArgs, task: &str, classes: Classes) -> Result<Exit> {
         })
         .collect();
     card.figures = scored.figures;
-    let (standard, moments) = standardised(args, &dataset)?;
-    let model = args.probe.fit(&standard, args.learn.cost, args.seed)?;
-    let head = Head::new(card, Some(moments), model)?.with_temperature(scored.temperature)?;
+    let model = fitting.fit(&args.standardise.apply(&dataset)?, args.seed)?;
+    let head = Head::new(card, Some(moments(&dataset)?), model)?.with_temperature(scored.temperature)?;
     head.save(&args.out)?;
     progress.say(&format!("{}wrote {}", scored.told, args.out.display()));
     Ok(Exit::Success)
@@ -112,15 +113,16 @@ struct Scored {
     told: String,
 }
 
-fn score(args: &ClipArgs, dataset: &Dataset, stop: &Stop) -> Result<Scored> {
+fn score(args: &ClipArgs, fitting: &Fitting, dataset: &Dataset, stop: &Stop) -> Result<Scored> {
     let folds = stratified(dataset, args.folds, Order::Shuffled(args.seed))?;
     let mut logits: Vec<(usize, Vec<f64>)> = Vec::with_capacity(dataset.rows());
     for Fold { train, test } in &folds {
         if stop.is_requested() {
             return Err(Error::Interrupted);
         }
-        let (standard, moments) = standardised(args, &dataset.subset(train)?)?;
-        let model = args.probe.fit(&standard, args.learn.cost, args.seed)?;
+        let train = dataset.subset(train)?;
+        let model = fitting.fit(&args.standardise.apply(&train)?, args.seed)?;
+        let moments = moments(&train)?;
         logits.extend(test.iter().map(|&row| {
             let mut values = dataset.row(row).to_vec();
             moments.apply(&mut values);
@@ -166,17 +168,6 @@ fn score(args: &ClipArgs, dataset: &Dataset, stop: &Stop) -> Result<Scored> {
         }
     }
     Ok(Scored { figures, temperature, told })
-}
-
-/// The data on one scale, and the scale that a head brings features to.
-fn standardised(args: &ClipArgs, dataset: &Dataset) -> Result<(Dataset, crate::learn::standardise::Moments)> {
-    let whole = Standardiser::fit(dataset, By::All);
-    let moments = whole.moments("all").cloned().ok_or_else(|| Error::Setting("there are no clips".into()))?;
-    let standard = match args.by_corpus {
-        true => Standardiser::fit(dataset, By::Corpus).apply(dataset)?,
-        false => whole.apply(dataset)?,
-    };
-    Ok((standard, moments))
 }
 
 fn softmax(logits: &[f64], temperature: f64) -> Vec<f64> {

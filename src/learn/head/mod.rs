@@ -12,6 +12,7 @@
 //! # Ok::<(), awaaz::Error>(())
 //! ```
 
+mod builtin;
 mod card;
 mod file;
 mod model;
@@ -21,6 +22,7 @@ use super::standardise::Moments;
 use super::vector::softmax;
 use crate::{Error, Result};
 
+pub use builtin::{BUILTIN, Builtin};
 pub use card::{Card, Data, Encoder, Layers};
 pub use model::Model;
 
