@@ -13,9 +13,10 @@ use crate::compute::{Precision, Threads};
 use crate::corpus::datasets::{Classes, Content, Layout, Record, Split};
 use crate::dsp::egemaps::{NAMES, egemaps};
 use crate::dsp::pool::{Pool, pool};
-use crate::learn::head::{self, Card, Layers};
-use crate::learn::{Dataset, Example};
+use crate::learn::head::{self, ATTENTION, Card, Layers};
+use crate::learn::{Clips, Dataset, Example};
 use crate::models::encoder::Encoder;
+use crate::models::encoding::side_by_side;
 use crate::output::{Progress, write_whole};
 use crate::time::SampleRate;
 use crate::weights::{PullOptions, text_digest};
@@ -183,7 +184,10 @@ impl<'a> ClipFeatures<'a> {
                 [only] => Layers::One(only),
                 ref several => Layers::Mix(several.to_vec()),
             }),
-            pooling: with_states.then(|| self.pool.to_string()),
+            pooling: with_states.then(|| match self.pool {
+                Pool::None => ATTENTION.to_owned(),
+                pool => pool.to_string(),
+            }),
             least_seconds: if with_states { self.args.least_seconds } else { 0.0 },
             ..card
         }
@@ -194,7 +198,39 @@ impl<'a> ClipFeatures<'a> {
     /// # Errors
     /// Those of the clips; [`Error::Corpus`] where none has such a label; [`Error::Interrupted`].
     pub fn dataset(&self, corpora: &[Corpus], classes: Classes, progress: &mut Progress) -> Result<Dataset> {
-        let (mut features, mut examples) = (Vec::new(), Vec::new());
+        let mut features = Vec::new();
+        let examples = self.collect(corpora, classes, progress, &mut |values| features.extend(values))?;
+        Dataset::new(features, self.width(), classes.names().len(), examples)
+    }
+
+    /// The same where frames are not pooled: their frames, `[frames, layers, width]`, and a data set whose one feature is the
+    /// number of a clip.
+    ///
+    /// # Errors
+    /// As [`dataset`](Self::dataset).
+    pub fn clips(
+        &self,
+        corpora: &[Corpus],
+        classes: Classes,
+        progress: &mut Progress,
+    ) -> Result<(Clips, Dataset)> {
+        let (width, layers) = (self.width(), self.layers().max(1));
+        let mut frames = Vec::new();
+        let mut take = |values: Vec<f32>| frames.push(side_by_side(&values, layers, width / layers));
+        let examples = self.collect(corpora, classes, progress, &mut take)?;
+        let numbers = (0..examples.len()).map(|clip| clip as f32).collect();
+        Ok((Clips::new(frames, width)?, Dataset::new(numbers, 1, classes.names().len(), examples)?))
+    }
+
+    /// Gives `take` the features of each clip whose label is of `classes`, and returns what is known of them.
+    fn collect(
+        &self,
+        corpora: &[Corpus],
+        classes: Classes,
+        progress: &mut Progress,
+        take: &mut dyn FnMut(Vec<f32>),
+    ) -> Result<Vec<Example>> {
+        let mut examples = Vec::new();
         for corpus in corpora {
             let labelled = corpus.labelled(classes)?;
             let total = labelled.len();
@@ -205,7 +241,7 @@ impl<'a> ClipFeatures<'a> {
                 if done > 0 && done % CLIPS_A_LINE == 0 {
                     progress.say(&format!("{}: features of {done} of {total} clips", corpus.name));
                 }
-                features.extend(self.of(record)?);
+                take(self.of(record)?);
                 examples.push(Example {
                     label,
                     group: record.group().to_owned(),
@@ -214,15 +250,15 @@ impl<'a> ClipFeatures<'a> {
                 });
             }
         }
-        Dataset::new(features, self.width(), classes.names().len(), examples)
+        Ok(examples)
     }
 
-    /// The features of a clip.
+    /// The features of a clip; where they are not pooled, those of all frames, layer by layer.
     fn of(&self, record: &Record) -> Result<Vec<f32>> {
         let mut features = Vec::with_capacity(self.width());
         for (kind, folder) in &self.folders {
             let kept = folder.as_deref().and_then(|folder| kept_at(folder, record));
-            if let Some(values) = kept.as_ref().and_then(|path| read(path, self.width_of(*kind))) {
+            if let Some(values) = kept.as_ref().and_then(|path| self.read(path, *kind)) {
                 features.extend(values);
                 continue;
             }
@@ -234,6 +270,17 @@ impl<'a> ClipFeatures<'a> {
             features.extend(values);
         }
         Ok(features)
+    }
+
+    /// What is kept at `path`, if it is whole.
+    fn read(&self, path: &Path, kind: Kind) -> Option<Vec<f32>> {
+        let size = 4 * self.width_of(kind);
+        let is_whole = |bytes: &Vec<u8>| match self.pool {
+            Pool::None => !bytes.is_empty() && bytes.len().is_multiple_of(size),
+            _ => bytes.len() == size,
+        };
+        let bytes = fs::read(path).ok().filter(is_whole)?;
+        Some(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
     }
 
     fn compute(&self, record: &Record, kind: Kind) -> Result<Vec<f32>> {
@@ -281,16 +328,6 @@ fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
     let path = fs::canonicalize(path).ok()?;
     let digest = text_digest(&format!("{}\n{}\n{changed}", path.display(), file.len())).to_string();
     Some(folder.join(&digest[..2]).join(format!("{}.f32", &digest[2..32])))
-}
-
-fn read(path: &Path, width: usize) -> Option<Vec<f32>> {
-    let bytes = fs::read(path).ok().filter(|bytes| bytes.len() == 4 * width)?;
-    Some(
-        bytes
-            .chunks_exact(4)
-            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .collect(),
-    )
 }
 
 /// A corpus, read.
