@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use crate::learn::folds::{Order, stratified};
 use crate::learn::head::Model;
 use crate::learn::{
-    ClassWeights, Dataset, LayerMix, LayerMixOptions, Logistic, LogisticOptions, Mlp, MlpOptions, Svm,
+    ClassWeights, Dataset, LayerMix, LayerMixOptions, Lbfgs, Logistic, LogisticOptions, Mlp, MlpOptions, Svm,
     SvmKernel, SvmOptions,
 };
 use crate::score::classification::Confusion;
@@ -13,6 +13,8 @@ use crate::{Error, Result};
 
 /// Values of C that are tried where none is given.
 const GRID: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
+/// When a fit ends that only tells which C is best.
+const COARSE: Lbfgs = Lbfgs { memory: 10, iterations: 100, tolerance: 1e-4 };
 /// Folds of the training part by which C is chosen.
 const FOLDS: usize = 3;
 
@@ -116,31 +118,44 @@ impl Fitting {
     /// # Errors
     /// Those of fitting; [`Error::Setting`] for a mix of features that are not of layers.
     pub fn fit(&self, dataset: &Dataset, seed: u64) -> Result<Model> {
-        match (self.probe, self.cost) {
-            (Probe::Mlp, _) => {
-                Ok(Model::Mlp(Mlp::fit(dataset, &MlpOptions { seed, ..self.network.clone() })?))
-            }
-            (Probe::LayerMix, _) if self.layers == 0 => Err(Error::Setting(
-                "a layer mix needs features of layers: give --features encoder and several --layers".into(),
-            )),
-            (_, Some(cost)) => self.fit_with(dataset, cost),
-            (_, None) => self.fit_with(dataset, self.best_cost(dataset, seed)?),
+        let chosen = self.chosen(dataset, seed)?;
+        match (chosen.probe, chosen.cost) {
+            (Probe::Mlp, _) => Ok(Model::Mlp(Mlp::fit(dataset, &MlpOptions { seed, ..chosen.network })?)),
+            (_, cost) => chosen.fit_with(dataset, cost.unwrap_or(1.0), Lbfgs::default()),
         }
     }
 
-    fn fit_with(&self, dataset: &Dataset, c: f64) -> Result<Model> {
+    /// The same with the cost that does best in folds of `dataset`, where none was given.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn chosen(&self, dataset: &Dataset, seed: u64) -> Result<Self> {
+        if self.probe == Probe::LayerMix && self.layers == 0 {
+            return Err(Error::Setting(
+                "a layer mix needs features of layers: give --features encoder and several --layers".into(),
+            ));
+        }
+        let cost = match (self.probe, self.cost) {
+            (Probe::Mlp, _) => None,
+            (_, Some(cost)) => Some(cost),
+            (_, None) => Some(self.best_cost(dataset, seed)?),
+        };
+        Ok(Self { cost, ..self.clone() })
+    }
+
+    fn fit_with(&self, dataset: &Dataset, c: f64, solver: Lbfgs) -> Result<Model> {
         let class_weights = self.class_weights;
         let svm = |kernel| SvmOptions { kernel, c, class_weights, ..SvmOptions::default() };
         Ok(match self.probe {
             Probe::Logistic => {
-                let options = LogisticOptions { c, class_weights, ..LogisticOptions::default() };
+                let options = LogisticOptions { c, class_weights, solver };
                 Model::Logistic(Logistic::fit(dataset, &options)?)
             }
             Probe::Svm => Model::Svm(Svm::fit(dataset, &svm(SvmKernel::Linear))?),
             Probe::RbfSvm => Model::Svm(Svm::fit(dataset, &svm(SvmKernel::ScaledRbf))?),
             Probe::Mlp => Model::Mlp(Mlp::fit(dataset, &self.network)?),
             Probe::LayerMix => {
-                let options = LayerMixOptions { c, class_weights, ..LayerMixOptions::of(self.layers) };
+                let options = LayerMixOptions { c, class_weights, solver, layers: self.layers };
                 Model::LayerMix(LayerMix::fit(dataset, &options)?)
             }
         })
@@ -157,7 +172,7 @@ impl Fitting {
             for fold in &folds {
                 let (train, test) = (dataset.subset(&fold.train)?, dataset.subset(&fold.test)?);
                 // A part that lacks a class cannot be learnt from.
-                let Ok(model) = self.fit_with(&train, cost) else { continue };
+                let Ok(model) = self.fit_with(&train, cost, COARSE) else { continue };
                 let found = model.classifier().confusion(&test)?;
                 match &mut sum {
                     Some(sum) => sum.add(&found)?,

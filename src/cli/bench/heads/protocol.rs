@@ -49,7 +49,7 @@ impl Protocol<'_> {
             let (train, rows) = (dataset.subset(train)?, test);
             let test = dataset.subset(rows)?;
             let standard = Standardiser::fit(&train, By::All);
-            self.tested(&standard.apply(&train)?, &standard.apply(&test)?, rows, seed)
+            self.tested(self.fitting, &standard.apply(&train)?, &standard.apply(&test)?, rows, seed)
         };
         self.cut(dataset, seed)?.iter().map(test).collect()
     }
@@ -62,7 +62,7 @@ impl Protocol<'_> {
         self.check()?;
         let train = by_themselves(train)?;
         let rows: Vec<usize> = (0..test.rows()).collect();
-        self.tested(&train, &by_themselves(&[test])?, &rows, 0)
+        self.tested(self.fitting, &train, &by_themselves(&[test])?, &rows, 0)
     }
 
     /// Folds of `test`, of the rest of which `share` of all its clips is added to `train`.
@@ -78,6 +78,8 @@ impl Protocol<'_> {
     ) -> Result<Vec<Tested>> {
         let others = by_themselves(train)?;
         let own = by_themselves(&[test])?;
+        // What suits the others suits them with a share of one more, and choosing takes many fits.
+        let fitting = self.fitting.chosen(&others, seed)?;
         let tested = |Fold { train, test: rows }: &Fold| {
             self.check()?;
             let mut rest = train.clone();
@@ -87,7 +89,7 @@ impl Protocol<'_> {
                 true => others.clone(),
                 false => others.with(&own.subset(&rest)?)?,
             };
-            self.tested(&train, &own.subset(rows)?, rows, seed)
+            self.tested(&fitting, &train, &own.subset(rows)?, rows, seed)
         };
         self.cut(test, seed)?.iter().map(tested).collect()
     }
@@ -97,8 +99,15 @@ impl Protocol<'_> {
         stratified(dataset, self.folds.min(speakers), Order::Shuffled(seed))
     }
 
-    fn tested(&self, train: &Dataset, test: &Dataset, rows: &[usize], seed: u64) -> Result<Tested> {
-        let model = self.fitting.fit(train, seed)?;
+    fn tested(
+        &self,
+        fitting: &Fitting,
+        train: &Dataset,
+        test: &Dataset,
+        rows: &[usize],
+        seed: u64,
+    ) -> Result<Tested> {
+        let model = fitting.fit(train, seed)?;
         let predicted = model.classifier().predict_all(test)?;
         let rows = rows.iter().zip(test.labels()).zip(predicted);
         Ok(Tested {
