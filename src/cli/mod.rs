@@ -21,6 +21,7 @@ pub mod moderate;
 pub mod onnx_args;
 pub mod probe_args;
 pub mod replay;
+mod scale;
 pub mod stop;
 pub mod stream;
 pub mod text;

@@ -5,6 +5,7 @@
 //! what they say. The same seed gives the same bytes, with any number of threads.
 
 mod adam;
+mod attention;
 mod blocks;
 pub mod calibrate;
 mod class_weights;
@@ -25,6 +26,7 @@ pub mod standardise;
 mod svm;
 mod vector;
 
+pub use attention::{Attention, AttentionOptions, Clips};
 pub use class_weights::ClassWeights;
 pub use classifier::Classifier;
 pub use dataset::{By, Dataset, Example};

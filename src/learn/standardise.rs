@@ -24,7 +24,7 @@ pub struct Standardiser {
 }
 
 impl Moments {
-    fn of<'a>(width: usize, rows: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
+    pub(super) fn of<'a>(width: usize, rows: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
         let count = rows.clone().count().max(1) as f64;
         let mut means = vec![0.0_f64; width];
         for row in rows.clone() {

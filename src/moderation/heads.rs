@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::dsp::pool::Pool;
-use crate::learn::head::{Encoder, Head, Layers};
+use crate::learn::head::{ATTENTION, Encoder, Head, Layers};
 use crate::models::encoding::Encoding;
 use crate::{Error, Result};
 
@@ -39,7 +39,16 @@ struct Fed {
     path: PathBuf,
     head: Head,
     layers: Vec<usize>,
-    pool: Pool,
+    feed: Feed,
+}
+
+/// What a head is given.
+#[derive(Debug, Clone, Copy)]
+enum Feed {
+    /// One vector of each layer.
+    Pooled(Pool),
+    /// All frames, which it pools itself.
+    Frames,
 }
 
 /// What is told of the emotion of a segment.
@@ -63,15 +72,15 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// Reads head files.
+    /// Reads head files, or heads that are built in, by their names.
     ///
     /// # Errors
-    /// Those of [`Head::load`]; [`Error::Setting`], naming the file, where a head is for another task, has no label that
+    /// Those of [`Head::open`]; [`Error::Setting`], naming the file, where a head is for another task, has no label that
     /// means abuse, or is the second of its task.
     pub fn read(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let mut all = Self::default();
         for path in paths {
-            all.add(path.as_ref(), Head::load(path.as_ref())?)?;
+            all.add(path.as_ref(), Head::open(path.as_ref())?)?;
         }
         Ok(all)
     }
@@ -158,7 +167,7 @@ impl Heads {
                     fed.fault(&format!("hears layer {layer} of {}, which has {layers}", encoder.name))
                 );
             }
-            let (needed, given) = (fed.head.width(), fed.layers.len() * fed.pool.width(width));
+            let (needed, given) = (fed.head.width(), fed.layers.len() * fed.feed.width(width));
             if needed != given {
                 return Err(
                     fed.fault(&format!("needs {needed} features, and {} gives {given}", encoder.name))
@@ -218,23 +227,40 @@ impl Fed {
             Some(Layers::Mix(layers)) if !layers.is_empty() => layers.clone(),
             _ => return Err(fault("its card does not say which layers it hears; train it again")),
         };
-        let pool = match card.pooling.as_deref() {
+        let feed = match card.pooling.as_deref() {
             None => return Err(fault("its card does not say how frames are pooled; train it again")),
-            Some(name) => name.parse().map_err(|reason: String| fault(&reason))?,
+            Some(ATTENTION) => Feed::Frames,
+            Some(name) => Feed::Pooled(name.parse().map_err(|reason: String| fault(&reason))?),
         };
-        if pool == Pool::None {
+        if matches!(feed, Feed::Frames) != head.model().takes_frames() {
+            return Err(fault("its card says another pooling than its tensors; train it again"));
+        }
+        if matches!(feed, Feed::Pooled(Pool::None)) {
             return Err(fault("hears single frames; segments are judged by pooled ones"));
         }
-        Ok(Self { path: path.to_owned(), head, layers, pool })
+        Ok(Self { path: path.to_owned(), head, layers, feed })
     }
 
     fn probabilities(&self, encoding: &Encoding) -> Result<Vec<f32>> {
-        let features = encoding.pooled(&self.layers, self.pool)?;
+        let features = match self.feed {
+            Feed::Pooled(pool) => encoding.pooled(&self.layers, pool)?,
+            Feed::Frames => encoding.frames(&self.layers)?,
+        };
         self.head.probabilities(&features).map_err(|error| self.fault(&error.to_string()))
     }
 
     fn fault(&self, reason: &str) -> Error {
         Error::Setting(format!("head {}: {reason}", self.path.display()))
+    }
+}
+
+impl Feed {
+    /// Values that it gives of each layer of frames so wide.
+    fn width(self, width: usize) -> usize {
+        match self {
+            Self::Pooled(pool) => pool.width(width),
+            Self::Frames => width,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! `awaaz bench`: how well this machine keeps up, and what features are worth.
 
 mod abx;
+mod adima;
 mod ctc_streaming;
 mod decode;
 mod encoder;
+mod heads;
 mod latency;
 mod plots;
 mod text;
@@ -30,6 +32,7 @@ enum What {
     Abx(abx::AbxArgs),
     Text(Box<text::TextArgs>),
     Urdu(Box<urdu::UrduArgs>),
+    Adima(Box<adima::AdimaArgs>),
 }
 
 /// Runs the subcommand.
@@ -45,5 +48,6 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
         What::Abx(args) => abx::run(args),
         What::Text(args) => text::run(args),
         What::Urdu(args) => urdu::run(args),
+        What::Adima(args) => adima::run(args),
     }
 }

@@ -17,8 +17,9 @@ use crate::{Error, weights};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Moderation")]
 pub struct ModerationArgs {
-    /// A trained head for abuse or emotion, on the encoder that recognises the speech; again for another.
-    #[arg(long, value_name = "FILE")]
+    /// A trained head for abuse or emotion, on the encoder that recognises the speech, or `emotion`, which is built in; again
+    /// for another.
+    #[arg(long, value_name = "NAME|FILE")]
     pub head: Vec<PathBuf>,
     /// A list of words to look for in the text; again for another.
     #[arg(long, value_name = "FILE")]
