@@ -58,7 +58,8 @@ impl SequenceClassifier {
         let words = ["embeddings.word_embeddings.weight".to_owned()];
         let shape = [config.max_position_embeddings, dim];
         let mut positions = loader.values("embeddings.position_embeddings.weight", &shape)?;
-        let types = loader.values("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, dim])?;
+        let types =
+            loader.values("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, dim])?;
         positions.chunks_exact_mut(dim).for_each(|position| add_into(&types[..dim], position));
         Ok(Self {
             word_embeddings: loader.row_matrix(&words, dim, config.vocab_size)?,
@@ -102,7 +103,9 @@ impl SequenceClassifier {
     fn embed(&self, tokens: &[u32]) -> Vec<f32> {
         let dim = self.config.hidden_size;
         let mut x = vec![0.0; tokens.len() * dim];
-        for ((row, &token), position) in x.chunks_exact_mut(dim).zip(tokens).zip(self.config.positions(tokens)) {
+        for ((row, &token), position) in
+            x.chunks_exact_mut(dim).zip(tokens).zip(self.config.positions(tokens))
+        {
             self.word_embeddings.row_into(token as usize, row);
             add_into(&self.positions[position * dim..][..dim], row);
         }

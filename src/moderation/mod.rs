@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use alerts::Alerts;
-pub use censor::{Censor, CensorStyle, censored_spans};
+pub use censor::{Censor, CensorStyle, Stretch, censored_stretches};
 pub use delay::{DelayLine, Late};
 pub use fusion::fuse;
 pub use heads::{Emotion, Heads};
@@ -147,7 +147,7 @@ impl Moderator {
             parts,
             reason: format!("it sounds abusive ({score:.2}); the text is not known yet"),
             evidence: whole(span),
-            actions: policy.alert_actions.clone(),
+            actions: policy.actions_at_alert().to_vec(),
         }))
     }
 
@@ -212,7 +212,7 @@ impl Moderator {
             parts,
             reason,
             evidence,
-            actions: if is_confirmed { rule.actions.clone() } else { Vec::new() },
+            actions: if is_confirmed { policy.actions_of(rule).to_vec() } else { Vec::new() },
         };
         Ok(Conclusion { emotion, verdict: Some(verdict) })
     }

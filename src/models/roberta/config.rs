@@ -95,7 +95,9 @@ impl Config {
             ("type_vocab_size", self.type_vocab_size, 1_000),
             ("the number of labels", self.labels(), 100_000),
         ];
-        if let Some((name, size, most)) = sizes.into_iter().find(|(_, size, most)| !(1..=*most).contains(size)) {
+        if let Some((name, size, most)) =
+            sizes.into_iter().find(|(_, size, most)| !(1..=*most).contains(size))
+        {
             return Err(format!("{name} is {size}; it must be from 1 to {most}"));
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
@@ -187,7 +189,10 @@ mod tests {
     fn positions_begin_behind_the_padding() {
         let roberta = read(&config("xlm-roberta", "")).unwrap();
         assert_eq!(roberta.positions(&[0, 5, 1, 6, 2]), [2, 3, 1, 4, 5]);
-        assert_eq!((roberta.longest(), roberta.label_names()), (512, vec!["LABEL_0".into(), "LABEL_1".into()]));
+        assert_eq!(
+            (roberta.longest(), roberta.label_names()),
+            (512, vec!["LABEL_0".into(), "LABEL_1".into()])
+        );
         let bert = read(&config("bert", "")).unwrap();
         assert_eq!((bert.positions(&[0, 5, 1]), bert.longest()), (vec![0, 1, 2], 514));
     }
@@ -199,7 +204,10 @@ mod tests {
             (config("bert", r#", "hidden_act": "relu""#), "activation is relu"),
             (config("bert", r#", "position_embedding_type": "relative_key""#), "positions are relative_key"),
             (config("bert", r#", "id2label": {"1": "a", "2": "b"}"#), "from 0 on"),
-            (config("bert", "").replace("\"hidden_size\": 4", "\"hidden_size\": 5"), "2 heads do not divide 5"),
+            (
+                config("bert", "").replace("\"hidden_size\": 4", "\"hidden_size\": 5"),
+                "2 heads do not divide 5",
+            ),
             ("{".into(), "no XLM-R"),
         ];
         for (text, expected) in cases {
