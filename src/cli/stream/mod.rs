@@ -63,7 +63,7 @@ impl<'a> Listener<'a> {
     /// Those of finding, reading and checking the model.
     pub fn load(args: &'a HearArgs, censor: Option<CensorStyle>, stop: &'a Stop) -> Result<Self> {
         // Small files first: what is wrong with them is told before a model is fetched.
-        let mut judges = args.moderation.read()?;
+        let mut judges = args.moderation.read(&args.model, args.talk(), stop)?;
         if let Some(style) = censor {
             judges.policy = judges.policy.censoring(style);
         }
