@@ -201,6 +201,9 @@ pub struct StreamStart {
     /// The policy that verdicts were made by; none is the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// What is done to the sound where the policy does not say: to mute or to bleep; none is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censor: Option<Action>,
 }
 
 /// A word of a `final`.

@@ -11,34 +11,14 @@ use awaaz::audio::{AudioInput, AudioStream, DecodeOptions, WavRecorder};
 use awaaz::event::GapReason;
 use awaaz::pipeline::{Microphone, Recording, Sound, Source, SourceStep, Tap};
 
+#[path = "support/room.rs"]
+mod room;
 #[path = "support/small_ctc.rs"]
 #[allow(dead_code, reason = "the other networks are for other tests")]
 mod small_ctc;
+use room::{in_room, server};
 
 const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/audio-fixtures/librivox-0870/audio.flac");
-const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sound-server.sh");
-/// What the script ends with where its packages are missing.
-const NOT_INSTALLED: i32 = 77;
-
-/// Runs a test of this program in a room of its own.
-fn in_room(test: &str, body: fn()) {
-    if std::env::var_os("SOUND_SERVER").is_some() {
-        return body();
-    }
-    let program = std::env::current_exe().unwrap();
-    let status = Command::new(SERVER).arg(program).args([test, "--exact", "--nocapture"]).status().unwrap();
-    if status.code() == Some(NOT_INSTALLED) {
-        println!("skipped: `make setup-sound` installs what this test needs");
-        return;
-    }
-    assert!(status.success(), "{status}");
-}
-
-/// Starts, stops, freezes or thaws the server.
-fn server(order: &str) {
-    assert!(Command::new(SERVER).arg(order).status().unwrap().success(), "{order}");
-}
-
 /// Plays the clip until dropped.
 struct Player(Child);
 
@@ -316,6 +296,11 @@ fn devices_are_listed() {
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(json[0]["is_default"], true);
         assert!(json[0]["rate"].as_u64() >= Some(8_000), "{json}");
+        for direction in ["input", "output"] {
+            let is_listed =
+                |device: &serde_json::Value| device["direction"] == direction && device["is_default"] == true;
+            assert!(json.as_array().unwrap().iter().any(is_listed), "{direction}: {json}");
+        }
     });
 }
 

@@ -19,6 +19,8 @@ pub mod model_args;
 pub mod models;
 pub mod moderate;
 pub mod onnx_args;
+#[cfg(feature = "mic")]
+mod play;
 pub mod probe_args;
 pub mod replay;
 mod scale;

@@ -12,6 +12,7 @@ use crate::cli::Exit;
 use crate::cli::stop::Stop;
 use crate::cli::text_args::{FeatureArgs, LabelArgs, LearnArgs};
 use crate::output::write_whole;
+use crate::score::bootstrap::{Bootstrap, Interval};
 use crate::text::dataset::{Example, Part, Table};
 use crate::text::figures::Counts;
 use crate::text::train::{TrainOptions, counts, languages, train};
@@ -28,8 +29,8 @@ Examples:
 The folder has a table for each part of each language, named as those of MACD: hindi_train.csv, hindi_val.csv,
 hindi_test.csv. For each language it tells the macro-F1 of a classifier of that language alone, of one of all languages,
 and of those that were trained on all others, zero-shot: with letters as they are written, as they sound in Latin letters,
-and with both. Temperatures and thresholds are found on validation data of the languages that were learnt. With --head
-nothing is learnt: that classifier is measured on each of the data.";
+and with both; with the interval of 95 % of 1000 draws of the texts. Temperatures and thresholds are found on validation
+data of the languages that were learnt. With --head nothing is learnt: that classifier is measured on each of the data.";
 
 /// Tell how well abuse is told in text, also of languages that were not learnt.
 #[derive(Debug, Args)]
@@ -83,6 +84,9 @@ struct System {
 #[derive(Serialize)]
 struct Figure {
     macro_f1: f64,
+    /// Between what it lies: 95 % of 1000 draws of the texts.
+    macro_f1_low: f64,
+    macro_f1_high: f64,
     accuracy: f64,
     #[serde(flatten)]
     counts: Counts,
@@ -124,7 +128,7 @@ pub fn run(args: &TextArgs) -> Result<Exit> {
     let microseconds = microseconds(&all, &bench.measured);
     let systems = vec![
         bench.system("one language", Learnt::It, own)?,
-        bench.system_of("all languages", &all),
+        bench.system_of("all languages", &all)?,
         bench.system("zero-shot, as written", Learnt::Others, Letters::Own)?,
         bench.system("zero-shot, Latin", Learnt::Others, Letters::Latin)?,
         bench.system("zero-shot, both", Learnt::Others, Letters::Both)?,
@@ -224,7 +228,7 @@ impl<'a> Bench<'a> {
                 Learnt::Others => other != language,
             };
             let classifier = self.train(&is_learnt, letters)?;
-            let figure = self.figure(&classifier, &language);
+            let figure = self.figure(&classifier, &language)?;
             let took = started.elapsed().as_secs_f64();
             eprintln!("{name}, {language}: {:.3} in {took:.0} s", figure.macro_f1);
             found.insert(language, figure);
@@ -233,14 +237,17 @@ impl<'a> Bench<'a> {
     }
 
     /// What one classifier scores in each language.
-    fn system_of(&self, name: &'static str, classifier: &TextClassifier) -> System {
-        let figure = |language: String| (language.clone(), self.figure(classifier, &language));
-        System { name, languages: languages(&self.measured).into_iter().map(figure).collect() }
+    fn system_of(&self, name: &'static str, classifier: &TextClassifier) -> Result<System> {
+        let figure = |language: String| Ok((language.clone(), self.figure(classifier, &language)?));
+        let languages = languages(&self.measured).into_iter().map(figure).collect::<Result<_>>()?;
+        Ok(System { name, languages })
     }
 
-    fn figure(&self, classifier: &TextClassifier, language: &str) -> Figure {
+    fn figure(&self, classifier: &TextClassifier, language: &str) -> Result<Figure> {
         let counts = counts(classifier, &among(&self.measured, &|other| other == language));
-        Figure { macro_f1: counts.macro_f1(), accuracy: counts.accuracy(), counts }
+        let Interval { value, low, high } = counts.macro_f1_interval(&Bootstrap::default())?;
+        let accuracy = counts.accuracy();
+        Ok(Figure { macro_f1: value, macro_f1_low: low, macro_f1_high: high, accuracy, counts })
     }
 }
 
@@ -265,7 +272,10 @@ impl Figures {
         let mut out = format!("| macro-F1 |{head} mean |\n|---|{}\n", "---|".repeat(languages.len() + 1));
         for System { name, languages } in self.systems.iter().filter(|system| !system.languages.is_empty()) {
             let scores: Vec<f64> = languages.values().map(|figure| figure.macro_f1).collect();
-            let cells: String = scores.iter().map(|score| format!(" {score:.3} |")).collect();
+            let cell = |figure: &Figure| {
+                format!(" {:.3} ({:.3}-{:.3}) |", figure.macro_f1, figure.macro_f1_low, figure.macro_f1_high)
+            };
+            let cells: String = languages.values().map(cell).collect();
             let mean = scores.iter().sum::<f64>() / scores.len() as f64;
             out += &format!("| {name} |{cells} {mean:.3} |\n");
         }

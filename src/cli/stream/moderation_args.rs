@@ -6,7 +6,8 @@ use clap::Args;
 
 use crate::Result;
 use crate::asr::Model;
-use crate::cli::model_args::ModelArgs;
+use crate::cli::model_args::{ModelArgs, Talk};
+use crate::cli::stop::Stop;
 use crate::event::StreamStart;
 use crate::learn::head::Encoder;
 use crate::moderation::Judges;
@@ -24,8 +25,8 @@ pub struct ModerationArgs {
     /// A list of words to look for in the text; again for another.
     #[arg(long, value_name = "FILE")]
     pub lexicon: Vec<PathBuf>,
-    /// A classifier of the text: `abuse`, which is built in, a file (`awaaz train text` makes one), or `none`
-    /// [default: none; of `moderate`: abuse].
+    /// A classifier of the text: `abuse`, which is built in; a file (`awaaz train text` makes one); the folder, or OWNER/NAME on
+    /// the Hugging Face hub, of a transformer that sorts texts into classes; or `none` [default: none; of `moderate`: abuse].
     #[arg(long, value_name = "FILE|NAME")]
     pub text_head: Option<PathBuf>,
     /// Thresholds, weights and actions [default: those of docs/moderation.md].
@@ -68,12 +69,13 @@ impl ModerationArgs {
         }
     }
 
-    /// Reads the files.
+    /// Reads the files; the classifier of the text is found, and computes, as `model` does.
     ///
     /// # Errors
     /// Those of each file; [`Error::Setting`] for a policy with nothing to judge by.
-    pub fn read(&self) -> Result<Judges> {
-        let judges = Judges::read(self.policy.as_deref(), &self.head, &self.lexicon, self.text_head())?;
+    pub fn read(&self, model: &ModelArgs, talk: Talk, stop: &Stop) -> Result<Judges> {
+        let text = self.text_head().map(|head| model.load_text_head(head, talk, stop)).transpose()?;
+        let judges = Judges::read(self.policy.as_deref(), &self.head, &self.lexicon, text)?;
         if judges.is_empty() && self.policy.is_some() {
             return Err(Error::Setting(
                 "there is a policy and nothing to judge by: give --lexicon, --text-head or --head".into(),
