@@ -220,6 +220,7 @@ impl Picture {
             }
             EventKind::Verdict(_)
             | EventKind::Emotion { .. }
+            | EventKind::Speaker(_)
             | EventKind::Gap { .. }
             | EventKind::Shed { .. }
             | EventKind::Marker { .. }
