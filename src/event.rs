@@ -200,6 +200,9 @@ pub struct StreamStart {
     /// The file of the people who were known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gallery: Option<String>,
+    /// What made probabilities of its scores; none is what is usual of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker_calibration: Option<String>,
     /// The policy that verdicts were made by; none is the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
@@ -512,6 +515,15 @@ impl Event {
     /// Name of the event's type, as in its field `type`.
     pub fn type_name(&self) -> &'static str {
         self.kind.type_name()
+    }
+
+    /// What the policy asks for because of it.
+    pub fn actions(&self) -> &[Action] {
+        match &self.kind {
+            EventKind::Verdict(verdict) => &verdict.actions,
+            EventKind::Speaker(told) => &told.actions,
+            _ => &[],
+        }
     }
 
     /// The event as one line of JSON, without the line's end.
