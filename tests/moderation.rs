@@ -150,6 +150,7 @@ fn hear(model: &Model, heads: Vec<Head>, block: usize) -> (Outcome, Vec<Event>, 
         source: Box::new(Blocks(sound, 0, block)),
         recognizer,
         moderator: Some(Moderator::new(Arc::new(judges))),
+        speakers: None,
         taps: Vec::new(),
         sinks: vec![Box::new(keeper.clone())],
     };
