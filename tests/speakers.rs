@@ -259,8 +259,7 @@ fn a_stream_without_sound_has_no_speakers() {
 
 /// Runs the program; none, and a word on it, where the network is not on this machine.
 fn awaaz(arguments: &[&str]) -> Option<Output> {
-    let registry = Registry::builtin().unwrap();
-    let entry = registry.find("ge2e").unwrap();
+    let entry = Registry::builtin().find("ge2e").unwrap();
     if find(entry, &PullOptions::from_env().unwrap()).is_none() {
         println!("skipped: the model is not here; `awaaz models pull ge2e` gets it");
         return None;
