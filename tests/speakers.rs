@@ -231,7 +231,7 @@ fn speakers_make_way_for_finals_and_come_back() {
     let silence = vec![0.0; 16_000];
     let sound = [samples("librivox-0930"), silence].concat().repeat(6);
     let source = Box::new(Blocks(sound, 0, 4_096));
-    let recognizer = Mute(Duration::from_millis(400));
+    let recognizer = Mute(Duration::from_millis(1_500));
     // What waits for the recogniser is more than half of this from the second segment on.
     let backlog = Duration::from_secs(9);
     let events = hear(source, without_steps(), SourcePace::Live, recognizer, backlog, speakers(None));
