@@ -153,6 +153,7 @@ fn hear(model: &Model, heads: Vec<Head>, block: usize) -> (Outcome, Vec<Event>, 
         source: Box::new(Blocks(sound, 0, block)),
         recognizer,
         moderator: Some(Moderator::new(Arc::new(judges))),
+        speakers: None,
         taps: Vec::new(),
         sinks: vec![Box::new(keeper.clone())],
     };
@@ -285,6 +286,7 @@ fn played(model: &Model, name: &str, policy: Policy) -> (Vec<i16>, Vec<f32>, Vec
         },
         source: Box::new(Paced::new(Clip(sound.clone(), 0))),
         recognizer: recognizer(model),
+        speakers: None,
         moderator: Some(Moderator::new(Arc::new(judges))),
         taps: vec![Box::new(PcmOut::new(playback.clone(), bytes.clone()))],
         sinks: vec![

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::f64::consts::PI;
 use std::str::FromStr;
 
-use crate::event::{Action, Verdict, VerdictStatus};
+use crate::event::{Action, Event, EventKind, Verdict, VerdictStatus};
 
 /// Seconds in which sound fades before and after what is censored.
 const FADE: f64 = 0.005;
@@ -65,9 +65,22 @@ pub struct Stretch {
     pub style: CensorStyle,
 }
 
+/// What of a stream an event asks to censor: of a verdict what its actions say, words with `margin` seconds around each; of a
+/// speaker who is watched for, all of the segment.
+pub fn flagged_stretches(event: &Event, margin: f64) -> Vec<Stretch> {
+    match &event.kind {
+        EventKind::Verdict(verdict) => censored_stretches(verdict, margin),
+        EventKind::Speaker(told) => CensorStyle::asked_by(&told.actions)
+            .map(|style| Stretch { t0: event.t0, t1: event.t1, style })
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// What the actions of a verdict ask to censor: its words, each with `margin` seconds around it, or all of its evidence where
 /// it has none. Nothing where they do not ask for it, or it is withdrawn.
-pub fn censored_stretches(verdict: &Verdict, margin: f64) -> Vec<Stretch> {
+fn censored_stretches(verdict: &Verdict, margin: f64) -> Vec<Stretch> {
     let Some(style) = CensorStyle::asked_by(&verdict.actions) else { return Vec::new() };
     if verdict.status == VerdictStatus::Withdrawn {
         return Vec::new();

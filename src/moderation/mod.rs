@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use alerts::Alerts;
-pub use censor::{Censor, CensorStyle, Stretch, censored_stretches};
+pub use censor::{Censor, CensorStyle, Stretch, flagged_stretches};
 pub use delay::{DelayLine, Late};
 pub use fusion::fuse;
 pub use heads::{Emotion, Heads};

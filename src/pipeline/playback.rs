@@ -8,7 +8,7 @@ use super::outlets::Tap;
 use super::sink::EventSink;
 use super::source::Sound;
 use crate::event::{Event, EventKind, VerdictStatus};
-use crate::moderation::{DelayLine, Late, Stretch, censored_stretches};
+use crate::moderation::{DelayLine, Late, Stretch, flagged_stretches};
 use crate::{Error, Result};
 
 /// The samples that are pulled at once.
@@ -202,23 +202,31 @@ impl Flagging {
     }
 }
 
+impl Flagging {
+    /// Keeps what was censored for an alert until its segment is concluded, and takes it back where the alert is withdrawn.
+    fn remember(&mut self, segment: u64, status: VerdictStatus, stretches: &[Stretch]) {
+        match status {
+            VerdictStatus::Alert => self.alerted.entry(segment).or_default().extend(stretches),
+            VerdictStatus::Confirmed => drop(self.alerted.remove(&segment)),
+            VerdictStatus::Withdrawn => {
+                let alerted = self.alerted.remove(&segment).unwrap_or_default();
+                let mut shared = self.playback.shared();
+                let freed: f64 = alerted.into_iter().map(|stretch| shared.line.take_back(stretch)).sum();
+                shared.totals.taken_back += freed;
+            }
+        }
+    }
+}
+
 impl EventSink for Flagging {
     fn name(&self) -> &str {
         "play"
     }
 
     fn write(&mut self, event: &Event) -> Result<()> {
-        let EventKind::Verdict(verdict) = &event.kind else { return Ok(()) };
-        let stretches = censored_stretches(verdict, self.playback.margin);
-        match verdict.status {
-            VerdictStatus::Alert => self.alerted.entry(verdict.segment).or_default().extend(&stretches),
-            VerdictStatus::Confirmed => drop(self.alerted.remove(&verdict.segment)),
-            VerdictStatus::Withdrawn => {
-                let alerted = self.alerted.remove(&verdict.segment).unwrap_or_default();
-                let mut shared = self.playback.shared();
-                let freed: f64 = alerted.into_iter().map(|stretch| shared.line.take_back(stretch)).sum();
-                shared.totals.taken_back += freed;
-            }
+        let stretches = flagged_stretches(event, self.playback.margin);
+        if let EventKind::Verdict(verdict) = &event.kind {
+            self.remember(verdict.segment, verdict.status, &stretches);
         }
         for stretch in stretches {
             let mut shared = self.playback.shared();

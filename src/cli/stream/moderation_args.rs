@@ -76,9 +76,10 @@ impl ModerationArgs {
     pub fn read(&self, model: &ModelArgs, talk: Talk, stop: &Stop) -> Result<Judges> {
         let text = self.text_head().map(|head| model.load_text_head(head, talk, stop)).transpose()?;
         let judges = Judges::read(self.policy.as_deref(), &self.head, &self.lexicon, text)?;
-        if judges.is_empty() && self.policy.is_some() {
+        if judges.is_empty() && judges.policy.watch.is_empty() && self.policy.is_some() {
             return Err(Error::Setting(
-                "there is a policy and nothing to judge by: give --lexicon, --text-head or --head".into(),
+                "there is a policy and nothing to judge by: give --lexicon, --text-head or --head, or [[watch]] in it"
+                    .into(),
             ));
         }
         Ok(judges)
