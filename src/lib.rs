@@ -38,6 +38,7 @@ pub mod moderation;
 pub mod output;
 pub mod pipeline;
 pub mod score;
+pub mod speaker;
 pub mod text;
 pub mod time;
 pub mod vad;

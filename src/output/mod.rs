@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `format` | [`Format`] and [`Writer`]: a transcript as text, piece by piece or whole |
 //! | `text`, `json`, `subtitles`, `ctm` | the formats |
+//! | `rttm` | who speaks when, written and read |
 //! | `latin` | any of them in Latin letters |
 //! | `cues` | subtitles' cues and lines, cut where a reader would |
 //! | `clock` | times as they are written |
@@ -27,6 +28,7 @@ mod json;
 mod latin;
 mod naming;
 mod progress;
+mod rttm;
 mod subtitles;
 mod text;
 mod verdicts;
@@ -39,3 +41,4 @@ pub use format::{Format, Style, Writer};
 pub use naming::{Origin, output_names};
 pub(crate) use progress::pace;
 pub use progress::{Detail, Progress};
+pub use rttm::{read_rttm, to_rttm};

@@ -1,0 +1,3 @@
+//! Who speaks.
+
+pub mod diarize;
