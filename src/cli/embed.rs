@@ -15,7 +15,7 @@ use super::inputs::{Input, expand};
 use super::model_args::{Features, ModelArgs, Talk, Wanted};
 use super::stop::Stop;
 use super::values::{count, seconds};
-use crate::audio::{AudioStream, DecodeOptions};
+use crate::audio::DecodeOptions;
 use crate::compute::{Precision, Threads};
 use crate::corpus::Journal;
 use crate::dsp::pool::{Pool, pool};
@@ -272,7 +272,7 @@ impl Run<'_> {
         let mut samples = 0;
         while sounds.len() < READ_AHEAD && samples < 20 * MOST_TOGETHER && !self.stop.is_requested() {
             let Some((input, id)) = waiting.pop_front() else { break };
-            match read(input, &self.decode) {
+            match input.read(&self.decode) {
                 Ok(sound) => {
                     samples += sound.len();
                     sounds.push(Sound { id, source: input.path.display().to_string(), samples: sound });
@@ -349,18 +349,6 @@ fn together(sounds: &[Sound], most: usize) -> usize {
         samples <= MOST_TOGETHER
     });
     fit.count().max(1)
-}
-
-fn read(input: &Input, decode: &DecodeOptions) -> Result<Vec<f32>> {
-    let mut audio = AudioStream::open(input.audio(), decode)?;
-    let (mut samples, mut block) = (Vec::new(), Vec::new());
-    while audio.read(&mut block)? > 0 {
-        samples.extend_from_slice(&block);
-    }
-    match samples.is_empty() {
-        true => Err(Error::audio(input.path.display().to_string(), "has no sound")),
-        false => Ok(samples),
-    }
 }
 
 /// Where embeddings are kept.

@@ -21,6 +21,8 @@ pub mod moderate;
 pub mod onnx_args;
 pub mod probe_args;
 pub mod replay;
+pub mod speaker_args;
+pub mod speakers;
 pub mod stop;
 pub mod stream;
 pub mod text;
@@ -54,6 +56,7 @@ enum Command {
     Language(Box<language::LanguageArgs>),
     Embed(Box<embed::EmbedArgs>),
     Replay(replay::ReplayArgs),
+    Speakers(speakers::SpeakersArgs),
     Text(text::TextArgs),
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
@@ -133,6 +136,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Language(args) => language::run(&args).map(ExitCode::from),
         Command::Embed(args) => embed::run(&args).map(ExitCode::from),
         Command::Replay(args) => replay::run(&args).map(ExitCode::from),
+        Command::Speakers(args) => speakers::run(&args).map(ExitCode::from),
         Command::Text(args) => text::run(&args).map(ExitCode::from),
         Command::Train(args) => train::run(&args).map(ExitCode::from),
         Command::Bench(args) => bench::run(&args).map(ExitCode::from),

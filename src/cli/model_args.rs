@@ -39,13 +39,13 @@ pub struct ModelArgs {
     no_weight_cache: bool,
     /// Threads, or the processors that they stay on, one on each: cpu0-3,6 [default: one a processor core].
     #[arg(long, value_name = "N|cpuLIST", help_heading = "Model")]
-    threads: Option<Placement>,
+    pub(super) threads: Option<Placement>,
     /// Compute the encoder on a graphics card: cuda, or cuda:1 for the second [default: cpu].
     #[arg(long, value_name = "cpu|cuda[:N]", default_value_t = Place::Processor, hide_default_value = true, help_heading = "Model")]
     on: Place,
     /// Fail rather than fetch a model.
     #[arg(long, help_heading = "Model")]
-    offline: bool,
+    pub(super) offline: bool,
     #[command(flatten)]
     onnx: OnnxArgs,
 }
