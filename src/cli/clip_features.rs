@@ -300,6 +300,11 @@ impl Corpus {
         Ok(Self { name, path: path.to_path_buf(), records: layout.read(path)?.collect::<Result<_>>()? })
     }
 
+    /// All records.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
     /// The records with a label of `classes`, and its number.
     ///
     /// # Errors

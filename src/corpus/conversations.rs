@@ -87,9 +87,8 @@ impl Mixer {
             .collect();
         let mut last = None;
         while (table.end as f64) < self.seconds * 16_000.0 {
-            let ready = (0..voices.len()).filter(|&at| {
-                (Some(at) != last || voices.len() == 1) && !voices[at].clips.is_empty()
-            });
+            let ready = (0..voices.len())
+                .filter(|&at| (Some(at) != last || voices.len() == 1) && !voices[at].clips.is_empty());
             let ready: Vec<usize> = ready.collect();
             let Some(&at) = random.choice(&ready) else { break };
             let is_early = last.is_some() && random.f64() < self.early;
@@ -140,10 +139,14 @@ impl Table {
         let gain = LEVEL * voice.gain / power.sqrt().max(f32::MIN_POSITIVE);
         let end = start + piece.len();
         self.samples.resize(self.samples.len().max(end as usize), 0.0);
-        self.samples[start as usize..end as usize].iter_mut().zip(sound).for_each(|(sum, x)| *sum += gain * x);
+        self.samples[start as usize..end as usize]
+            .iter_mut()
+            .zip(sound)
+            .for_each(|(sum, x)| *sum += gain * x);
         for speech in &clip.speech {
             let (from, to) = (speech.start.max(piece.start), speech.end.min(piece.end));
-            let span = Span::new(SampleIndex(start + (from - piece.start)), SampleIndex(start + (to - piece.start)));
+            let span =
+                Span::new(SampleIndex(start + (from - piece.start)), SampleIndex(start + (to - piece.start)));
             if from < to {
                 self.turns.push(Turn::new(voice.name, span));
             }
@@ -159,7 +162,8 @@ fn piece(clip: &Clip, random: &mut fastrand::Rng) -> Span {
     let length = SampleIndex::from_seconds(TURN.0 + (TURN.1 - TURN.0) * random.f64()).0;
     let end = SampleIndex(clip.samples.len() as u64).min(clip.speech[clip.speech.len() - 1].end);
     let long_enough = |speech: &&Span| end - speech.start >= length;
-    let starts: Vec<SampleIndex> = clip.speech.iter().filter(long_enough).map(|speech| speech.start).collect();
+    let starts: Vec<SampleIndex> =
+        clip.speech.iter().filter(long_enough).map(|speech| speech.start).collect();
     let start = random.choice(&starts).copied().unwrap_or(clip.speech[0].start);
     Span::new(start, end.min(start + length))
 }

@@ -19,6 +19,7 @@ pub mod bootstrap;
 pub mod classification;
 pub mod diarization;
 mod normalise;
+pub mod speaker_trials;
 pub mod verification;
 mod wer;
 

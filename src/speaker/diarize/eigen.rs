@@ -121,9 +121,8 @@ fn iterate(diagonal: &mut [f64], beside: &mut [f64], rows: &mut [Vec<f64>], want
     beside[size - 1] = 0.0;
     for first in 0..size {
         for _ in 0..MOST_STEPS {
-            let small = |at: usize| {
-                beside[at].abs() <= f64::EPSILON * (diagonal[at].abs() + diagonal[at + 1].abs())
-            };
+            let small =
+                |at: usize| beside[at].abs() <= f64::EPSILON * (diagonal[at].abs() + diagonal[at + 1].abs());
             let last = (first..size - 1).find(|&at| small(at)).unwrap_or(size - 1);
             if last == first {
                 break;

@@ -2,6 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `speech` | where speech is |
 //! | `windows` | speech cut into windows that overlap, each heard by a speaker encoder |
 //! | `groups` | fewer vectors, where there are too many to cluster |
 //! | `spectral`, `agglomerative` | how many speakers there are, and which window is whose |
@@ -10,7 +11,7 @@
 //! | `overlap` | where a second one is heard at once |
 //! | `turn` | [`Turn`]s, which come out |
 //!
-//! Nothing here decodes, finds speech or names anybody: samples, the spans of speech and an encoder come in. The same sound
+//! Nothing here decodes or names anybody: samples, the spans of speech and an encoder come in. The same sound
 //! always gives the same turns.
 
 mod agglomerative;
@@ -20,6 +21,7 @@ mod kmeans;
 mod overlap;
 mod resegment;
 mod spectral;
+mod speech;
 mod turn;
 mod vectors;
 mod windows;
@@ -30,13 +32,15 @@ use rayon::prelude::*;
 
 pub use agglomerative::agglomerative;
 pub use overlap::Simultaneous;
+pub use speech::{speech_options, speech_spans};
 pub use turn::{Turn, joined, overlaps, union};
 
+use super::cosine;
 use crate::models::speaker::SpeakerEncoder;
 use crate::time::{SampleIndex, Span};
 use crate::{Error, Result};
 use resegment::Moments;
-use vectors::{centres, cosine, renumbered};
+use vectors::{centres, renumbered};
 use windows::{Windows, heard};
 
 /// Vectors that are clustered at most; of longer recordings neighbours in time that are alike are one.
@@ -206,9 +210,12 @@ impl Voiced {
         };
         let grouped: Vec<Vec<f32>> = sizes.iter().map(group).collect();
         let labels = match options.clustering {
-            Clustering::Spectral { one_voice } => {
-                one_voice_each(&grouped, spectral::spectral(&grouped, options.speakers), one_voice, options.speakers)
-            }
+            Clustering::Spectral { one_voice } => one_voice_each(
+                &grouped,
+                spectral::spectral(&grouped, options.speakers),
+                one_voice,
+                options.speakers,
+            ),
             Clustering::Agglomerative { least_alike } => {
                 let alike = |a: usize, b: usize| cosine(&grouped[a], &grouped[b]);
                 agglomerative(grouped.len(), alike, least_alike, options.speakers)
@@ -219,13 +226,19 @@ impl Voiced {
 }
 
 /// Clusters whose voices are alike become one: a graph of neighbours also cuts the speech of one speaker into parts.
-fn one_voice_each(vectors: &[Vec<f32>], labels: Vec<usize>, one_voice: f32, speakers: Speakers) -> Vec<usize> {
+fn one_voice_each(
+    vectors: &[Vec<f32>],
+    labels: Vec<usize>,
+    one_voice: f32,
+    speakers: Speakers,
+) -> Vec<usize> {
     let (mut labels, mut count) = renumbered(&labels);
     while count > speakers.least.max(1) {
         let voices = centres(vectors, &labels, count);
         let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
         let alike = pairs.map(|(a, b)| (cosine(&voices[a], &voices[b]), a, b));
-        let Some((_, a, b)) = alike.max_by(|(a, ..), (b, ..)| a.total_cmp(b)).filter(|(alike, ..)| *alike >= one_voice)
+        let Some((_, a, b)) =
+            alike.max_by(|(a, ..), (b, ..)| a.total_cmp(b)).filter(|(alike, ..)| *alike >= one_voice)
         else {
             break;
         };
@@ -241,9 +254,11 @@ fn named(turns: Vec<(Span, usize)>, voices: &[Vec<f32>]) -> Diarization {
     let (numbers, _) = renumbered(&order);
     let mut heard = order.clone();
     let mut seen = Vec::new();
-    heard.retain(|voice| !seen.contains(voice) && {
-        seen.push(*voice);
-        true
+    heard.retain(|voice| {
+        !seen.contains(voice) && {
+            seen.push(*voice);
+            true
+        }
     });
     let turn = |((span, _), number): (&(Span, usize), usize)| Turn::new((number + 1).to_string(), *span);
     Diarization {
@@ -286,7 +301,10 @@ mod tests {
             let start = SampleIndex(samples.len() as u64);
             samples.extend(vec![speaker; SampleIndex::from_seconds(seconds).0 as usize]);
             if speaker > 0.0 {
-                truth.push(Turn::new(speaker.to_string(), Span::new(start, SampleIndex(samples.len() as u64))));
+                truth.push(Turn::new(
+                    speaker.to_string(),
+                    Span::new(start, SampleIndex(samples.len() as u64)),
+                ));
             }
         }
         let speech = union(truth.iter().map(|turn| turn.span).collect());
@@ -305,7 +323,8 @@ mod tests {
         for clustering in
             [DiarizeOptions::default().clustering, Clustering::Agglomerative { least_alike: 0.6 }]
         {
-            let options = DiarizeOptions { clustering, simultaneous: Simultaneous::Unmarked, ..Default::default() };
+            let options =
+                DiarizeOptions { clustering, simultaneous: Simultaneous::Unmarked, ..Default::default() };
             let found = diarized(&samples, &speech, &options);
             assert_eq!(found.voices.len(), 3, "{clustering:?}: {:?}", found.turns);
             assert!(found.turns.iter().map(|turn| turn.speaker.as_str()).take(2).eq(["1", "2"]));

@@ -5,7 +5,7 @@
 //! where its share exceeds what the turns of [`first voices`](super::resegment::Moments::likeliest) put into the window.
 
 use super::resegment::{MOMENT, Moments};
-use super::vectors::cosine;
+use crate::speaker::cosine;
 
 /// Whether it is told where two speak at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,7 @@ pub fn second_voices(
     if voices.len() < 2 {
         return Vec::new();
     }
-    let among: Vec<Vec<f32>> =
-        voices.iter().map(|a| voices.iter().map(|b| cosine(a, b)).collect()).collect();
+    let among: Vec<Vec<f32>> = voices.iter().map(|a| voices.iter().map(|b| cosine(a, b)).collect()).collect();
     let reach = (window / MOMENT / 2) as usize;
     let second = |at: usize| {
         let shares = shares(&among, &moments.alike[at]);

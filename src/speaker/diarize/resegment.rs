@@ -1,7 +1,7 @@
 //! From windows to turns: who is heard at each moment, by all windows that it lies in.
 
 use super::turn::{Turn, joined};
-use super::vectors::cosine;
+use crate::speaker::cosine;
 use crate::time::{SampleIndex, Span};
 
 /// Samples of a moment: 0.1 s.
@@ -27,7 +27,9 @@ impl Moments {
         let mut first = 0;
         let alike = spans.iter().map(|&moment| {
             // Windows are in order of start, and none is longer than the longest.
-            while first + 1 < windows.len() && centre(windows[first + 1]) + reach(windows[first + 1]) < centre(moment) {
+            while first + 1 < windows.len()
+                && centre(windows[first + 1]) + reach(windows[first + 1]) < centre(moment)
+            {
                 first += 1;
             }
             mean_around(moment, windows, &likeness, first, voices.len())
@@ -42,8 +44,11 @@ impl Moments {
         for alike in self.alike.iter().skip(1) {
             let top = (0..best.len()).max_by(|&a, &b| best[a].total_cmp(&best[b])).unwrap_or(0);
             let changed = best.get(top).map_or(0.0, |best| best - CHANGE);
-            let from: Vec<usize> =
-                best.iter().enumerate().map(|(voice, &own)| if own >= changed { voice } else { top }).collect();
+            let from: Vec<usize> = best
+                .iter()
+                .enumerate()
+                .map(|(voice, &own)| if own >= changed { voice } else { top })
+                .collect();
             best = best.iter().zip(alike).map(|(&own, alike)| own.max(changed) + alike).collect();
             before.push(from);
         }
@@ -88,7 +93,13 @@ fn reach(window: Span) -> u64 {
     window.len().max(MOMENT)
 }
 
-fn mean_around(moment: Span, windows: &[Span], likeness: &[Vec<f32>], first: usize, voices: usize) -> Vec<f32> {
+fn mean_around(
+    moment: Span,
+    windows: &[Span],
+    likeness: &[Vec<f32>],
+    first: usize,
+    voices: usize,
+) -> Vec<f32> {
     let (mut sum, mut weights) = (vec![0.0; voices], 0.0);
     let mut add = |at: usize, weight: f32| {
         sum.iter_mut().zip(&likeness[at]).for_each(|(sum, x)| *sum += weight * x);
@@ -148,7 +159,7 @@ mod tests {
         let alike = [[0.9, 0.1], [0.48, 0.52], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]].map(Vec::from).to_vec();
         let spans = (0..5).map(|at| span(at, at + 1)).collect();
         assert_eq!(Moments { spans, alike }.likeliest(), [0, 0, 0, 1, 1]);
-        assert_eq!(Moments { spans: vec![], alike: vec![] }.likeliest(), []);
+        assert!(Moments { spans: vec![], alike: vec![] }.likeliest().is_empty());
     }
 
     #[test]

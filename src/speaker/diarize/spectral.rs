@@ -5,10 +5,10 @@
 //! the share of neighbours over the largest gap between the least eigenvalues of the graph's Laplacian is least (section III);
 //! that gap's place is the number of speakers.
 
+use super::Speakers;
 use super::eigen::{Wanted, eigen};
 use super::kmeans::kmeans;
-use super::vectors::cosine;
-use super::Speakers;
+use crate::speaker::cosine;
 
 /// The shares of vectors that are tried as number of neighbours: from the first to the second, in so many steps.
 const SHARES: (f64, f64, usize) = (0.02, 0.3, 12);
@@ -57,7 +57,8 @@ fn neighbours(vectors: &[Vec<f32>]) -> Vec<Vec<usize>> {
 fn counts(size: usize) -> Vec<usize> {
     let (first, last, steps) = SHARES;
     let share = |step: usize| first + (last - first) * step as f64 / (steps - 1) as f64;
-    let count = |step: usize| ((share(step) * size as f64) as usize).clamp(LEAST_NEIGHBOURS.min(size - 1), size - 1);
+    let count =
+        |step: usize| ((share(step) * size as f64) as usize).clamp(LEAST_NEIGHBOURS.min(size - 1), size - 1);
     let mut counts: Vec<usize> = (0..steps).map(count).collect();
     counts.dedup();
     counts

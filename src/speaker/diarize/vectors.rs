@@ -1,13 +1,8 @@
 //! Sums of vectors that tell who speaks.
 
-/// The cosine of vectors of length 1, or 0.
-pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 /// A vector brought to length 1; zeros stay zeros.
 pub fn unit(mut vector: Vec<f32>) -> Vec<f32> {
-    let length = cosine(&vector, &vector).sqrt();
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     if length > 0.0 {
         vector.iter_mut().for_each(|x| *x /= length);
     }
