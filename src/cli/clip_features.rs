@@ -207,7 +207,8 @@ impl<'a> ClipFeatures<'a> {
         let mut features = Vec::with_capacity(self.width());
         for (kind, folder) in &self.folders {
             let kept = folder.as_deref().and_then(|folder| kept_at(folder, record));
-            if let Some(values) = kept.as_ref().and_then(|path| read(path, self.width_of(*kind))) {
+            if let Some(values) = kept.as_ref().and_then(|path| read_values(path, Some(self.width_of(*kind))))
+            {
                 features.extend(values);
                 continue;
             }
@@ -268,8 +269,13 @@ fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
     Some(folder.join(&digest[..2]).join(format!("{}.f32", &digest[2..32])))
 }
 
-fn read(path: &Path, width: usize) -> Option<Vec<f32>> {
-    let bytes = fs::read(path).ok().filter(|bytes| bytes.len() == 4 * width)?;
+/// The values of a file that was kept: so many, where that is known, and never a part of one.
+pub(super) fn read_values(path: &Path, width: Option<usize>) -> Option<Vec<f32>> {
+    let is_whole = |bytes: &Vec<u8>| match width {
+        Some(width) => bytes.len() == 4 * width,
+        None => !bytes.is_empty() && bytes.len().is_multiple_of(4),
+    };
+    let bytes = fs::read(path).ok().filter(is_whole)?;
     Some(
         bytes
             .chunks_exact(4)

@@ -5,7 +5,9 @@ mod ctc_streaming;
 mod decode;
 mod encoder;
 mod latency;
+mod page;
 mod plots;
+mod speakers;
 mod text;
 mod urdu;
 
@@ -30,6 +32,7 @@ enum What {
     Abx(abx::AbxArgs),
     Text(Box<text::TextArgs>),
     Urdu(Box<urdu::UrduArgs>),
+    Speakers(Box<speakers::SpeakersArgs>),
 }
 
 /// Runs the subcommand.
@@ -45,5 +48,6 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
         What::Abx(args) => abx::run(args),
         What::Text(args) => text::run(args),
         What::Urdu(args) => urdu::run(args),
+        What::Speakers(args) => speakers::run(args),
     }
 }

@@ -3,42 +3,34 @@
 use super::figures::{Report, System};
 use super::markdown;
 use crate::Result;
+use crate::cli::bench::page::{escaped, from_markdown, page};
 use crate::cli::bench::plots::{Cell, scatter, table};
-
-const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#111}\
-pre{white-space:pre-wrap;background:#f6f6f6;padding:1em;overflow-x:auto}section{border-top:1px solid #ccc;margin-top:2em}\
-svg{margin:6px;vertical-align:top;max-width:100%}";
 
 /// The report as a page that needs nothing beside it.
 ///
 /// # Errors
 /// Those of drawing.
 pub fn report(report: &Report) -> Result<String> {
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>Emotions within and across languages</title>\
-         <style>{STYLE}</style></head><body>\n"
-    );
-    page += &tables(&markdown::report(report));
+    let mut body = from_markdown(&markdown::report(report));
     for system in &report.systems {
-        page += &format!(
+        body += &format!(
             "<section><h2>{}: {}</h2>\n",
             escaped(markdown::title(system.task)),
             escaped(&system.name)
         );
-        page += &heat_map(system)?;
-        page += &projection(system)?;
-        page += "<h3>Within each corpus</h3>\n";
+        body += &heat_map(system)?;
+        body += &projection(system)?;
+        body += "<h3>Within each corpus</h3>\n";
         for folds in &system.within {
-            page += &confusion(&folds.corpus, system, &folds.confusion)?;
+            body += &confusion(&folds.corpus, system, &folds.confusion)?;
         }
-        page += "<h3>From all others</h3>\n";
+        body += "<h3>From all others</h3>\n";
         for transfer in &system.from_others {
-            page += &confusion(&transfer.to, system, &transfer.confusion)?;
+            body += &confusion(&transfer.to, system, &transfer.confusion)?;
         }
-        page += "</section>\n";
+        body += "</section>\n";
     }
-    Ok(page + "</body></html>\n")
+    Ok(page("Emotions within and across languages", &body))
 }
 
 /// Counts by true class (row) and predicted class (column), as shares of the true class.
@@ -76,38 +68,4 @@ fn projection(system: &System) -> Result<String> {
     let by_class = scatter("two principal axes, by class", system.labels, &points(&|point| point.label))?;
     let by_corpus = scatter("the same, by corpus", &names, &points(&|point| point.corpus))?;
     Ok(by_class + &by_corpus)
-}
-
-/// Markdown with its headings and tables as HTML.
-fn tables(markdown: &str) -> String {
-    let mut html = String::new();
-    let mut in_table = false;
-    for line in markdown.lines() {
-        let is_row = line.starts_with('|');
-        if is_row != in_table {
-            html += if is_row {
-                "<table border=\"1\" cellpadding=\"5\" style=\"border-collapse:collapse\">\n"
-            } else {
-                "</table>\n"
-            };
-            in_table = is_row;
-        }
-        let heading = line.bytes().take_while(|&byte| byte == b'#').count();
-        if is_row {
-            if !line.starts_with("|---") {
-                let cells = line.trim_matches('|').split('|');
-                let row: String = cells.map(|cell| format!("<td>{}</td>", escaped(cell.trim()))).collect();
-                html += &format!("<tr>{row}</tr>\n");
-            }
-        } else if heading > 0 {
-            html += &format!("<h{heading}>{}</h{heading}>\n", escaped(line[heading..].trim()));
-        } else if !line.is_empty() {
-            html += &format!("<p>{}</p>\n", escaped(line));
-        }
-    }
-    html + if in_table { "</table>\n" } else { "" }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
