@@ -9,14 +9,14 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 
 use crate::audio::{AudioInput, FrameStream, RawFormat};
 use crate::event::{Event, EventKind, VerdictStatus};
-use crate::moderation::{Censor, CensorStyle, censored_spans};
+use crate::moderation::{Censor, CensorStyle, flagged_spans};
 use crate::pipeline::EventSink;
 use crate::{Error, Result};
 
 /// Codecs whose samples 16 bits do not hold; those that are lossy are rounded.
 const WIDE: [&str; 4] = ["pcm_s24", "pcm_s32", "pcm_f32", "pcm_f64"];
 
-/// Collects what confirmed verdicts flag, in seconds.
+/// Collects what confirmed verdicts, and people who are watched for, flag, in seconds.
 #[derive(Debug, Clone, Default)]
 pub struct Flagged {
     spans: Arc<Mutex<Vec<(f64, f64)>>>,
@@ -41,11 +41,13 @@ impl EventSink for Flagged {
     }
 
     fn write(&mut self, event: &Event) -> Result<()> {
-        if let EventKind::Verdict(verdict) = &event.kind
-            && verdict.status == VerdictStatus::Confirmed
-        {
+        let is_final = match &event.kind {
+            EventKind::Verdict(verdict) => verdict.status == VerdictStatus::Confirmed,
+            _ => true,
+        };
+        if is_final {
             let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-            spans.extend(censored_spans(verdict, self.margin));
+            spans.extend(flagged_spans(event, self.margin));
         }
         Ok(())
     }

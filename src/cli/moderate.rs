@@ -65,7 +65,7 @@ pub fn run(args: &ModerateArgs) -> Result<Exit> {
     let listener = Listener::load(&args.hear, &stop)?;
     let mut progress = args.hear.progress();
     let (mut done, mut failed) = (0, 0);
-    if args.out.is_some() && listener.judges().is_empty() {
+    if args.out.is_some() && listener.judges().is_empty() && listener.judges().policy.watch.is_empty() {
         return Err(Error::Setting(
             "--out: there is nothing to judge by: give --lexicon, --text-head or --head".into(),
         ));

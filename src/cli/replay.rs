@@ -24,7 +24,7 @@ Examples:
   awaaz listen --record talk.wav --events talk.jsonl   record a stream and its events
   awaaz replay talk.jsonl talk.wav                     hear it again
 
-Speech, finals, verdicts, emotions, gaps and marks are compared, all but the field `compute`.
+Speech, finals, verdicts, emotions, speakers, gaps and marks are compared, all but the field `compute`.
 Exit codes: 0 nothing differs, 1 something does or it could not be heard.";
 
 /// Hear a recorded stream again, with the settings that its events tell, and say where the events differ.
@@ -143,7 +143,7 @@ impl Recording {
 /// What is compared, by id.
 fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, Event> {
     let compared = |event: &Event| {
-        use EventKind::{Emotion, Final, Gap, Marker, SpeechEnd, SpeechStart, Verdict};
+        use EventKind::{Emotion, Final, Gap, Marker, Speaker, SpeechEnd, SpeechStart, Verdict};
         matches!(
             event.kind,
             SpeechStart { .. }
@@ -151,6 +151,7 @@ fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, Event> {
                 | Final { .. }
                 | Verdict(_)
                 | Emotion { .. }
+                | Speaker(_)
                 | Gap { .. }
                 | Marker { .. }
         )

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::f64::consts::PI;
 use std::str::FromStr;
 
-use crate::event::{Verdict, VerdictStatus};
+use crate::event::{Action, Event, EventKind, Verdict, VerdictStatus};
 
 /// Seconds in which sound fades before and after what is censored.
 const FADE: f64 = 0.005;
@@ -33,9 +33,23 @@ impl FromStr for CensorStyle {
     }
 }
 
+/// What of the stream an event asks to censor, in seconds: of a verdict its words, each with `margin` seconds around it; of a
+/// speaker who is watched for, all of the segment where the policy says so.
+pub fn flagged_spans(event: &Event, margin: f64) -> Vec<(f64, f64)> {
+    match &event.kind {
+        EventKind::Verdict(verdict) => censored_spans(verdict, margin),
+        EventKind::Speaker(told)
+            if told.actions.iter().any(|action| matches!(action, Action::Mute | Action::Bleep)) =>
+        {
+            vec![(event.t0, event.t1)]
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// What of the stream a verdict asks to censor, in seconds: its words, each with `margin` seconds around it, or all of its
 /// evidence where it has none. Nothing where it is withdrawn.
-pub fn censored_spans(verdict: &Verdict, margin: f64) -> Vec<(f64, f64)> {
+fn censored_spans(verdict: &Verdict, margin: f64) -> Vec<(f64, f64)> {
     if verdict.status == VerdictStatus::Withdrawn {
         return Vec::new();
     }

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use alerts::Alerts;
-pub use censor::{Censor, CensorStyle, censored_spans};
+pub use censor::{Censor, CensorStyle, flagged_spans};
 pub use delay::{DelayLine, Late};
 pub use fusion::fuse;
 pub use heads::{Emotion, Heads};

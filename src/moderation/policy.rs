@@ -1,5 +1,6 @@
 //! What counts as abuse, how sure one must be, and what is done then: a TOML file, `docs/moderation.md` has an example.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,8 @@ pub struct Policy {
     pub alert_actions: Vec<Action>,
     /// When a segment is confirmed; the last is for all.
     pub rules: Vec<Rule>,
+    /// What is asked for where people speak whose names these are.
+    pub watch: BTreeMap<String, Vec<Action>>,
     /// Seconds before and after a word that are censored with it.
     pub censor_margin: f64,
     /// Where clips go.
@@ -100,6 +103,7 @@ impl Default for Policy {
                 thresholds: Thresholds { raise: 0.5, release: 0.35 },
                 actions: vec![Action::Alert],
             }],
+            watch: BTreeMap::new(),
             censor_margin: 0.05,
             clips: None,
             clip_margin: 0.5,
@@ -123,6 +127,8 @@ struct Document {
     alert: AlertTable,
     #[serde(default)]
     rule: Vec<RuleTable>,
+    #[serde(default)]
+    watch: Vec<WatchTable>,
     #[serde(default)]
     censor: CensorTable,
     #[serde(default)]
@@ -179,6 +185,14 @@ struct RuleTable {
     category: Option<String>,
     raise: Number,
     release: Number,
+    actions: Option<Spanned<Vec<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WatchTable {
+    name: Spanned<String>,
+    #[serde(default)]
     actions: Option<Spanned<Vec<String>>>,
 }
 
@@ -307,7 +321,8 @@ impl Policy {
         };
         let samples = |seconds: f64| SampleIndex::from_seconds(seconds).0;
         let seconds = |samples: u64| SampleIndex(samples).seconds();
-        let Document { weights, lexicon, calibration, window, alert, rule, censor, clip, webhook } = document;
+        let Document { weights, lexicon, calibration, window, alert, rule, watch, censor, clip, webhook } =
+            document;
         let length = source.number(&window.length, "length", seconds(usual.window.0), (0.5, 10.0))?;
         let step = source.number(&window.step, "step", seconds(usual.window.1), (0.1, 10.0))?;
         let mut rules = Vec::with_capacity(rule.len() + 1);
@@ -321,6 +336,14 @@ impl Policy {
             });
         }
         rules.push(all.clone());
+        let mut watched = BTreeMap::new();
+        for table in watch {
+            let actions = source.actions(table.actions.as_ref(), &[Action::Alert])?;
+            let (at, name) = (table.name.span().start, table.name.into_inner().trim().to_owned());
+            if name.is_empty() || watched.insert(name, actions).is_some() {
+                return Err(source.fault(at, "name", "is empty or given twice; give each person once"));
+            }
+        }
         let policy = Self {
             weights: Weights {
                 audio: weight(&weights.audio, "audio", usual.weights.audio)?,
@@ -339,6 +362,7 @@ impl Policy {
             hold: samples(source.number(&alert.hold, "hold", seconds(usual.hold), (0.0, 60.0))?),
             alert_actions: source.actions(alert.actions.as_ref(), &usual.alert_actions)?,
             rules,
+            watch: watched,
             censor_margin: source.number(&censor.margin, "margin", usual.censor_margin, (0.0, 5.0))?,
             clips: clip.folder,
             clip_margin: source.number(&clip.margin, "margin", usual.clip_margin, (0.0, 10.0))?,
@@ -371,6 +395,7 @@ impl Policy {
             .iter()
             .map(|rule| &rule.actions)
             .chain([&self.alert_actions])
+            .chain(self.watch.values())
             .any(|all| all.contains(&action))
     }
 
@@ -433,6 +458,11 @@ mod tests {
             ("[[rule]]\nactions = [\"save-clip\"]\n", "policy.toml: [clip] folder: is missing"),
             ("[alert]\nactions = [\"webhook\"]\n", "policy.toml: [webhook] url: is missing"),
             ("[alert\n", "policy.toml, line 1: "),
+            ("[[watch]]\nname = \"\"\n", "policy.toml, line 2: name: is empty"),
+            (
+                "[[watch]]\nname = \"a\"\nactions = [\"save-clip\"]\n",
+                "policy.toml: [clip] folder: is missing",
+            ),
         ];
         for (text, expected) in cases {
             let told = parse(text).unwrap_err().to_string();

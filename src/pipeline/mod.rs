@@ -22,6 +22,7 @@ mod recognise;
 mod record;
 mod sink;
 mod source;
+mod speakers;
 mod stage;
 mod stream;
 mod word_delay;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::outlets::Tap;
 use super::sink::EventSink;
 use super::source::Sound;
-use crate::event::{Event, EventKind};
-use crate::moderation::{CensorStyle, DelayLine, Late, censored_spans};
+use crate::event::Event;
+use crate::moderation::{CensorStyle, DelayLine, Late, flagged_spans};
 use crate::{Error, Result};
 
 /// The samples that are pulled at once.
@@ -142,8 +142,7 @@ impl EventSink for Flagging {
     }
 
     fn write(&mut self, event: &Event) -> Result<()> {
-        let EventKind::Verdict(verdict) = &event.kind else { return Ok(()) };
-        for (t0, t1) in censored_spans(verdict, self.playback.margin) {
+        for (t0, t1) in flagged_spans(event, self.playback.margin) {
             let mut shared = self.playback.shared();
             shared.totals.flagged += 1;
             let Some(Late { seconds, of }) = shared.line.censor(t0, t1) else { continue };

@@ -100,7 +100,7 @@ impl SpeakerModel {
 ///
 /// # Errors
 /// None of the input.
-pub(super) fn speech_of(samples: &[f32]) -> Result<Vec<f32>> {
+pub fn speech_of(samples: &[f32]) -> Result<Vec<f32>> {
     let vad = VadOptions { padding: Duration::from_millis(100), ..VadOptions::default() };
     let mut segmenter = Segmenter::new(&SegmenterOptions { vad, max_gap: Duration::ZERO })?;
     let mut segments = Vec::new();

@@ -1,5 +1,6 @@
 //! `awaaz speakers`: who speaks.
 
+mod calibrate;
 mod enroll;
 mod forget;
 mod identify;
@@ -26,6 +27,7 @@ enum What {
     Forget(forget::ForgetArgs),
     Verify(Box<verify::VerifyArgs>),
     Identify(Box<identify::IdentifyArgs>),
+    Calibrate(Box<calibrate::CalibrateArgs>),
 }
 
 /// Runs the subcommand.
@@ -39,5 +41,6 @@ pub fn run(args: &SpeakersArgs) -> Result<Exit> {
         What::Forget(args) => forget::run(args),
         What::Verify(args) => verify::run(args),
         What::Identify(args) => identify::run(args),
+        What::Calibrate(args) => calibrate::run(args),
     }
 }

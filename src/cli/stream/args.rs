@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::moderation_args::ModerationArgs;
+use super::who_args::WhoArgs;
 use crate::asr::ctc::PartialOptions;
 use crate::asr::romanize::Script;
 use crate::asr::{LanguageChoice, Options};
@@ -65,6 +66,8 @@ pub struct HearArgs {
     pub(super) ctc: CtcArgs,
     #[command(flatten)]
     pub(super) moderation: ModerationArgs,
+    #[command(flatten)]
+    pub(super) who: WhoArgs,
     /// Probability from which a sound is taken for speech.
     #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = unit_interval, help_heading = "Segments")]
     vad_threshold: f32,
@@ -203,7 +206,7 @@ impl HearArgs {
     /// What the first event tells of the settings, for a stream from `source`.
     pub(super) fn stream_start(&self, source: String, channel: Option<usize>) -> StreamStart {
         let languages = self.language.iter().chain(&self.languages).cloned().collect();
-        self.moderation.note(StreamStart {
+        self.who.note(self.moderation.note(StreamStart {
             source,
             sample_rate: 0,
             program: format!("awaaz {}", env!("CARGO_PKG_VERSION")),
@@ -223,7 +226,7 @@ impl HearArgs {
             max_segment: self.max_segment.as_secs_f64(),
             channel,
             ..StreamStart::default()
-        })
+        }))
     }
 
     /// The arguments that a stream was heard with, by its first event.
@@ -243,6 +246,7 @@ impl HearArgs {
                 identify: start.identifier.clone(),
             },
             moderation: ModerationArgs::of_stream(start),
+            who: WhoArgs::of_stream(start),
             vad_threshold: start.vad_threshold,
             min_silence: duration(start.min_silence),
             max_segment: duration(start.max_segment),

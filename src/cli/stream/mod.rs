@@ -2,6 +2,7 @@
 
 mod args;
 mod moderation_args;
+mod who_args;
 
 use std::io;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::output::view::View;
 use crate::pipeline::{
     ClipWriter, Clips, EventSink, OnlyActions, Outcome, Source, SourcePace, Stream, StreamOptions, Tap,
 };
+use crate::speaker::LiveSpeakers;
 use crate::vad::LiveOptions;
 use crate::{Error, Result};
 
@@ -27,6 +29,7 @@ pub struct Listener<'a> {
     args: &'a HearArgs,
     model: Model,
     judges: Arc<Judges>,
+    speakers: Option<LiveSpeakers>,
     acts: Acts,
     stop: &'a Stop,
 }
@@ -62,10 +65,11 @@ impl<'a> Listener<'a> {
     pub fn load(args: &'a HearArgs, stop: &'a Stop) -> Result<Self> {
         // Small files first: what is wrong with them is told before a model is fetched.
         let judges = args.moderation.read()?;
+        let speakers = args.who.load(&judges.policy, args.talk(), stop)?;
         let model =
             args.model.load(args.precision(), &args.options().language, &args.ctc, args.talk(), stop)?;
         args.moderation.check(&judges, &model, &args.model)?;
-        Ok(Self { args, model, judges: Arc::new(judges), acts: Acts::AsAsked, stop })
+        Ok(Self { args, model, judges: Arc::new(judges), speakers, acts: Acts::AsAsked, stop })
     }
 
     /// What streams are judged by.
@@ -127,7 +131,8 @@ impl<'a> Listener<'a> {
         let Heard { name, source, mut taps, .. } = heard;
         let mut sinks = sinks;
         self.act(&name, &mut taps, &mut sinks)?;
-        let stream = Stream { options, source, recognizer, moderator, taps, sinks };
+        let speakers = self.speakers.clone();
+        let stream = Stream { options, source, recognizer, moderator, speakers, taps, sinks };
         stream.run(&self.stop.flag())
     }
 
@@ -139,7 +144,7 @@ impl<'a> Listener<'a> {
         sinks: &mut Vec<Box<dyn EventSink>>,
     ) -> Result<()> {
         let policy = &self.judges.policy;
-        if self.acts == Acts::Not || self.judges.is_empty() {
+        if self.acts == Acts::Not || (self.judges.is_empty() && policy.watch.is_empty()) {
             return Ok(());
         }
         if let Some(folder) = policy.clips.as_ref().filter(|_| policy.asks_for(Action::SaveClip)) {

@@ -61,9 +61,10 @@ impl ModerationArgs {
     pub fn read(&self) -> Result<Judges> {
         let judges =
             Judges::read(self.policy.as_deref(), &self.head, &self.lexicon, self.text_head.as_deref())?;
-        if judges.is_empty() && self.policy.is_some() {
+        if judges.is_empty() && judges.policy.watch.is_empty() && self.policy.is_some() {
             return Err(Error::Setting(
-                "there is a policy and nothing to judge by: give --lexicon, --text-head or --head".into(),
+                "there is a policy and nothing to judge by: give --lexicon, --text-head or --head, or [[watch]] in it"
+                    .into(),
             ));
         }
         Ok(judges)
