@@ -56,6 +56,7 @@ fn style() -> Style {
         channel: "1".into(),
         layout: Layout::default(),
         script: Script::Own,
+        turns: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `format` | [`Format`] and [`Writer`]: a transcript as text, piece by piece or whole |
 //! | `text`, `json`, `subtitles`, `ctm` | the formats |
+//! | `speakers` | who says what, by the times of words |
 //! | `rttm` | who speaks when, written and read |
 //! | `latin` | any of them in Latin letters |
 //! | `cues` | subtitles' cues and lines, cut where a reader would |
@@ -29,6 +30,7 @@ mod latin;
 mod naming;
 mod progress;
 mod rttm;
+mod speakers;
 mod subtitles;
 mod text;
 mod verdicts;
@@ -42,3 +44,4 @@ pub use naming::{Origin, output_names};
 pub(crate) use progress::pace;
 pub use progress::{Detail, Progress};
 pub use rttm::{read_rttm, to_rttm};
+pub use speakers::{speaker_of, split_by_speaker};

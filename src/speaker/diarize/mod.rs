@@ -116,10 +116,13 @@ impl Default for DiarizeOptions {
 /// The cosine of the mean vectors of parts of one speaker's speech that those of two speakers seldom reach, with GE2E.
 pub const ONE_VOICE: f32 = 0.84;
 
+/// The mean cosine of windows down to which they are joined with the fewest errors, with GE2E.
+pub const LEAST_ALIKE: f32 = 0.6;
+
 /// Who speaks when.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Diarization {
-    /// The turns, in order of time. Speakers are called `1`, `2` and so on, in the order in which they begin to speak.
+    /// The turns, in order of time. Speakers are called `S1`, `S2` and so on, in the order in which they begin to speak.
     pub turns: Vec<Turn>,
     /// The voice of each speaker, in that order: a vector of length 1.
     pub voices: Vec<Vec<f32>>,
@@ -129,7 +132,7 @@ impl Diarization {
     /// The same with other names; `names` has one for each voice.
     pub fn named(mut self, names: &[String]) -> Self {
         for turn in &mut self.turns {
-            let number = turn.speaker.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            let number = (0..self.voices.len()).find(|&number| numbered(number) == turn.speaker);
             if let Some(name) = number.and_then(|number| names.get(number)) {
                 turn.speaker.clone_from(name);
             }
@@ -137,6 +140,11 @@ impl Diarization {
         self.turns = joined(&self.turns);
         self
     }
+}
+
+/// What the speaker is called whose voice is at this place.
+pub fn numbered(voice: usize) -> String {
+    format!("S{}", voice + 1)
 }
 
 /// Windows of speech with their vectors.
@@ -260,7 +268,7 @@ fn named(turns: Vec<(Span, usize)>, voices: &[Vec<f32>]) -> Diarization {
             true
         }
     });
-    let turn = |((span, _), number): (&(Span, usize), usize)| Turn::new((number + 1).to_string(), *span);
+    let turn = |((span, _), number): (&(Span, usize), usize)| Turn::new(numbered(number), *span);
     Diarization {
         turns: turns.iter().zip(numbers).map(turn).collect(),
         voices: heard.into_iter().map(|voice| voices[voice].clone()).collect(),
@@ -327,7 +335,7 @@ mod tests {
                 DiarizeOptions { clustering, simultaneous: Simultaneous::Unmarked, ..Default::default() };
             let found = diarized(&samples, &speech, &options);
             assert_eq!(found.voices.len(), 3, "{clustering:?}: {:?}", found.turns);
-            assert!(found.turns.iter().map(|turn| turn.speaker.as_str()).take(2).eq(["1", "2"]));
+            assert!(found.turns.iter().map(|turn| turn.speaker.as_str()).take(2).eq(["S1", "S2"]));
             let errors = scoring.errors(&truth, &found.turns);
             assert!(errors.rate() < 0.03, "{clustering:?}: {errors:?}");
         }
@@ -337,7 +345,7 @@ mod tests {
     fn one_speaker_stays_one_and_silence_has_none() {
         let (samples, speech, _) = talk(&[(1.0, 40.0), (0.0, 1.0), (1.0, 3.5)]);
         let found = diarized(&samples, &speech, &DiarizeOptions::default());
-        assert!(found.turns.iter().all(|turn| turn.speaker == "1"), "{:?}", found.turns);
+        assert!(found.turns.iter().all(|turn| turn.speaker == "S1"), "{:?}", found.turns);
         assert_eq!(found.turns.len(), 2);
         assert_eq!(diarized(&samples, &[], &DiarizeOptions::default()), Diarization::default());
     }
@@ -346,9 +354,9 @@ mod tests {
     fn names_take_the_place_of_numbers() {
         let (samples, speech, _) = talk(&[(1.0, 6.0), (2.0, 5.0)]);
         let found = diarized(&samples, &speech, &DiarizeOptions::default());
-        let found = found.named(&["ann".into(), "2".into()]);
+        let found = found.named(&["ann".into(), "S2".into()]);
         let names: Vec<&str> = found.turns.iter().map(|turn| turn.speaker.as_str()).collect();
-        assert_eq!(names, ["ann", "2"]);
+        assert_eq!(names, ["ann", "S2"]);
     }
 
     #[test]
