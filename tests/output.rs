@@ -59,6 +59,7 @@ fn style() -> Style {
         channel: "1".into(),
         layout: Layout::default(),
         script: Script::Own,
+        turns: Vec::new(),
     }
 }
 

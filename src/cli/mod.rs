@@ -9,6 +9,7 @@ pub mod clip_features;
 pub mod ctc_args;
 #[cfg(feature = "mic")]
 pub mod devices;
+pub mod diarize_args;
 pub mod embed;
 pub mod input_args;
 pub mod inputs;

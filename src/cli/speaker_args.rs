@@ -50,6 +50,16 @@ impl SpeakerModelArgs {
         }
     }
 
+    /// The same settings for another model.
+    pub fn for_model(&self, model: &str) -> Self {
+        Self { model: model.to_owned(), ..self.clone() }
+    }
+
+    /// Numbers that the network is multiplied in.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// Finds the model, pulling it first where that is needed and allowed, and loads it.
     ///
     /// # Errors

@@ -10,11 +10,13 @@
 //! | `growing` | the voice of a segment while it grows |
 //! | `online` | [`Online`]: the speakers of a stream, one segment after another |
 //! | `live` | [`LiveSpeakers`]: all of it for one stream |
+//! | [`diarize`] | who speaks when, in a recording that is there as a whole |
 //!
 //! Nothing here starts a thread. The same sound gives the same voiceprints, and the same voiceprints in the same order the
 //! same answers.
 
 mod calibration;
+pub mod diarize;
 mod gallery;
 mod growing;
 mod live;

@@ -81,6 +81,11 @@ impl SpeakerModel {
         Voiceprint::new(self.vector(speech)?, seconds)
     }
 
+    /// Does `work` on the model's threads.
+    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.threads.run(work)
+    }
+
     /// The vector of 16 kHz samples, as they are.
     ///
     /// # Errors

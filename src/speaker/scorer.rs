@@ -49,8 +49,8 @@ impl Cohort {
         (0.5 * (against(self.nearest(a)) + against(self.nearest(b)))) as f32
     }
 
-    /// Mean and deviation of the scores of the strangers that are nearest to a voice.
-    fn nearest(&self, voice: &Voiceprint) -> (f64, f64) {
+    /// Mean and deviation of the scores of the strangers that are nearest to a voice: what many trials of one voice share.
+    pub fn nearest(&self, voice: &Voiceprint) -> (f64, f64) {
         let mut scores: Vec<f32> =
             self.vectors.iter().map(|stranger| cosine(voice.vector(), stranger)).collect();
         scores.sort_by(|a, b| b.total_cmp(a));

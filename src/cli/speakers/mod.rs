@@ -1,10 +1,12 @@
 //! `awaaz speakers`: who speaks.
 
 mod calibrate;
+mod diarize;
 mod enroll;
 mod forget;
 mod identify;
 mod list;
+mod score;
 mod verify;
 pub mod voices;
 
@@ -27,6 +29,8 @@ enum What {
     Forget(forget::ForgetArgs),
     Verify(Box<verify::VerifyArgs>),
     Identify(Box<identify::IdentifyArgs>),
+    Diarize(Box<diarize::DiarizeFilesArgs>),
+    Score(score::ScoreFilesArgs),
     Calibrate(Box<calibrate::CalibrateArgs>),
 }
 
@@ -41,6 +45,8 @@ pub fn run(args: &SpeakersArgs) -> Result<Exit> {
         What::Forget(args) => forget::run(args),
         What::Verify(args) => verify::run(args),
         What::Identify(args) => identify::run(args),
+        What::Diarize(args) => diarize::run(args),
+        What::Score(args) => score::run(args),
         What::Calibrate(args) => calibrate::run(args),
     }
 }
