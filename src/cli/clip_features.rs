@@ -213,8 +213,7 @@ impl<'a> ClipFeatures<'a> {
             }
             let values = self.compute(record, *kind)?;
             if let Some(path) = kept {
-                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                write_whole(&path, &bytes)?;
+                keep(&path, &values)?;
             }
             features.extend(values);
         }
@@ -258,8 +257,8 @@ fn states(
     Ok(values)
 }
 
-/// Where the features of a record are kept; none of one that is no file.
-fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
+/// Where the features of a record are kept in `folder`; none of one that is no file.
+pub(super) fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
     let Content::File(path) = &record.content else { return None };
     let file = fs::metadata(path).ok()?;
     let changed = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
@@ -268,7 +267,14 @@ fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
     Some(folder.join(&digest[..2]).join(format!("{}.f32", &digest[2..32])))
 }
 
-fn read(path: &Path, width: usize) -> Option<Vec<f32>> {
+/// Keeps features for the next run.
+pub(super) fn keep(path: &Path, values: &[f32]) -> Result<()> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    write_whole(path, &bytes)
+}
+
+/// Features that were kept, if they are there and as many as they should be.
+pub(super) fn read(path: &Path, width: usize) -> Option<Vec<f32>> {
     let bytes = fs::read(path).ok().filter(|bytes| bytes.len() == 4 * width)?;
     Some(
         bytes

@@ -15,7 +15,7 @@
 mod card;
 mod file;
 mod model;
-mod tensors;
+pub(in crate::learn) mod tensors;
 
 use super::standardise::Moments;
 use super::vector::softmax;
