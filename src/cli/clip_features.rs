@@ -264,8 +264,7 @@ impl<'a> ClipFeatures<'a> {
             }
             let values = self.compute(record, *kind)?;
             if let Some(path) = kept {
-                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                write_whole(&path, &bytes)?;
+                keep(&path, &values)?;
             }
             features.extend(values);
         }
@@ -318,14 +317,20 @@ fn states(
     Ok(values)
 }
 
-/// Where the features of a record are kept; none of one that is no file.
-fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
+/// Where the features of a record are kept in `folder`; none of one that is no file.
+pub(super) fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
     let Content::File(path) = &record.content else { return None };
     let file = fs::metadata(path).ok()?;
     let changed = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
     let path = fs::canonicalize(path).ok()?;
     let digest = text_digest(&format!("{}\n{}\n{changed}", path.display(), file.len())).to_string();
     Some(folder.join(&digest[..2]).join(format!("{}.f32", &digest[2..32])))
+}
+
+/// Keeps features for the next run.
+pub(super) fn keep(path: &Path, values: &[f32]) -> Result<()> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    write_whole(path, &bytes)
 }
 
 /// The values of a file that was kept: so many, where that is known, and never a part of one.

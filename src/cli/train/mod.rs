@@ -1,6 +1,8 @@
 //! `awaaz train`: heads from labelled data.
 
 mod clips;
+mod speaker;
+mod speaker_score;
 mod text;
 
 use clap::{Args, Subcommand};
@@ -22,6 +24,7 @@ enum What {
     Emotion(Box<clips::ClipArgs>),
     /// Train a head that tells abuse by sound alone.
     Abuse(Box<clips::ClipArgs>),
+    Speaker(Box<speaker::SpeakerArgs>),
     Text(Box<text::TextArgs>),
 }
 
@@ -33,6 +36,7 @@ pub fn run(args: &TrainArgs) -> Result<Exit> {
     match &args.what {
         What::Emotion(args) => clips::run(args, "emotion", Classes::Emotion),
         What::Abuse(args) => clips::run(args, "abuse", Classes::Abuse),
+        What::Speaker(args) => speaker::run(args),
         What::Text(args) => text::run(args),
     }
 }

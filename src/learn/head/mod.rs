@@ -16,7 +16,7 @@ mod builtin;
 mod card;
 mod file;
 mod model;
-mod tensors;
+pub(in crate::learn) mod tensors;
 
 use super::standardise::Moments;
 use super::vector::softmax;
