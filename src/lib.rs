@@ -17,6 +17,7 @@
 //! | [`learn`] | learns classes from features: probes, few-shot learning, trained heads as files |
 //! | [`text`] | finds abuse in written text, by word lists and by a small classifier |
 //! | [`moderation`] | judges speech by its sound and its text, and censors it |
+//! | [`convert`] | turns speech into units, which become another voice |
 //! | [`corpus`] | labelled corpora as they lie on disk; what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |
@@ -28,6 +29,7 @@ pub mod asr;
 pub mod audio;
 pub mod cli;
 pub mod compute;
+pub mod convert;
 pub mod corpus;
 pub mod dsp;
 pub mod error;

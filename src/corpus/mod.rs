@@ -2,6 +2,7 @@
 //! written down, and not done again.
 
 pub mod datasets;
+pub mod festvox;
 mod journal;
 
 pub use journal::Journal;

@@ -14,6 +14,7 @@ pub mod fewshot;
 pub mod folds;
 pub mod head;
 mod kernel;
+pub mod kmeans;
 mod layer_mix;
 mod lbfgs;
 mod logistic;

@@ -6,6 +6,7 @@ mod device;
 pub mod encoder;
 pub mod encoding;
 pub mod export;
+pub mod flow;
 mod loader;
 #[cfg(feature = "ort")]
 pub mod onnx;
@@ -14,5 +15,7 @@ pub mod onnx;
 pub mod onnx;
 mod onnx_output;
 pub mod speaker;
+pub mod trainable;
+pub mod vocoder;
 pub mod wav2vec2;
 pub mod whisper;

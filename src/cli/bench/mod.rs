@@ -7,6 +7,7 @@ mod encoder;
 mod latency;
 mod plots;
 mod text;
+mod units;
 mod urdu;
 
 use clap::{Args, Subcommand};
@@ -29,6 +30,7 @@ enum What {
     CtcStreaming(ctc_streaming::CtcStreamingArgs),
     Abx(abx::AbxArgs),
     Text(Box<text::TextArgs>),
+    Units(Box<units::UnitsArgs>),
     Urdu(Box<urdu::UrduArgs>),
 }
 
@@ -44,6 +46,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
         What::CtcStreaming(args) => ctc_streaming::run(args),
         What::Abx(args) => abx::run(args),
         What::Text(args) => text::run(args),
+        What::Units(args) => units::run(args),
         What::Urdu(args) => urdu::run(args),
     }
 }

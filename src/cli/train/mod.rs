@@ -1,7 +1,8 @@
-//! `awaaz train`: heads from labelled data.
+//! `awaaz train`: heads from labelled data, codebooks from sound.
 
 mod clips;
 mod text;
+mod units;
 
 use clap::{Args, Subcommand};
 
@@ -9,7 +10,7 @@ use super::Exit;
 use crate::Result;
 use crate::corpus::datasets::Classes;
 
-/// Train heads from labelled data.
+/// Train heads from labelled data, codebooks from sound.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     #[command(subcommand)]
@@ -23,6 +24,7 @@ enum What {
     /// Train a head that tells abuse by sound alone.
     Abuse(Box<clips::ClipArgs>),
     Text(Box<text::TextArgs>),
+    Units(Box<units::UnitArgs>),
 }
 
 /// Runs the subcommand.
@@ -34,5 +36,6 @@ pub fn run(args: &TrainArgs) -> Result<Exit> {
         What::Emotion(args) => clips::run(args, "emotion", Classes::Emotion),
         What::Abuse(args) => clips::run(args, "abuse", Classes::Abuse),
         What::Text(args) => text::run(args),
+        What::Units(args) => units::run(args),
     }
 }
