@@ -24,6 +24,7 @@ mod number;
 mod smo;
 pub mod standardise;
 mod svm;
+pub mod train;
 mod vector;
 
 pub use class_weights::ClassWeights;

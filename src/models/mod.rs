@@ -15,6 +15,7 @@ pub mod onnx;
 pub mod onnx;
 mod onnx_output;
 pub mod speaker;
+pub mod synthesiser;
 pub mod trainable;
 pub mod vocoder;
 pub mod wav2vec2;
