@@ -75,8 +75,9 @@ impl Synthesiser {
             prenet,
             layers: (0..config.layers).map(layer).collect::<Result<_>>()?,
             out: Linear::new(params, "proj", width, mels)?,
-            mean: params.tensor("target_mean", &[mels], Init::Zeros)?,
-            scale: params.tensor("target_scale", &[mels], Init::Ones)?,
+            // They are measured, not learnt.
+            mean: params.tensor("target_mean", &[mels], Init::Zeros)?.detach(),
+            scale: params.tensor("target_scale", &[mels], Init::Ones)?.detach(),
             config,
         })
     }
