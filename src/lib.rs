@@ -18,6 +18,7 @@
 //! | [`text`] | finds abuse in written text, by word lists and by a small classifier |
 //! | [`moderation`] | judges speech by its sound and its text, and censors it |
 //! | [`speaker`] | tells who speaks: voiceprints, enrolled people, speakers of a stream |
+//! | [`convert`] | turns speech into units, which become another voice |
 //! | [`corpus`] | labelled corpora as they lie on disk; what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |
@@ -29,6 +30,7 @@ pub mod asr;
 pub mod audio;
 pub mod cli;
 pub mod compute;
+pub mod convert;
 pub mod corpus;
 pub mod dsp;
 pub mod error;

@@ -15,6 +15,7 @@ pub mod fewshot;
 pub mod folds;
 pub mod head;
 mod kernel;
+pub mod kmeans;
 pub mod labels;
 pub mod laspa;
 mod layer_mix;
@@ -27,6 +28,7 @@ mod smo;
 pub mod speaker;
 pub mod standardise;
 mod svm;
+pub mod train;
 mod vector;
 
 pub use attention::{Attention, AttentionOptions, Clips};

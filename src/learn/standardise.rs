@@ -48,6 +48,11 @@ impl Moments {
         Self { means: means.into_iter().map(|mean| mean as f32).collect(), deviations }
     }
 
+    /// The moments of `rows`, `[rows, width]`.
+    pub fn of_rows(rows: &[f32], width: usize) -> Self {
+        Self::of(width, rows.chunks_exact(width))
+    }
+
     /// Standardises one row in place.
     pub fn apply(&self, row: &mut [f32]) {
         for ((value, mean), deviation) in row.iter_mut().zip(&self.means).zip(&self.deviations) {

@@ -6,6 +6,7 @@ mod device;
 pub mod encoder;
 pub mod encoding;
 pub mod export;
+pub mod flow;
 mod loader;
 #[cfg(feature = "ort")]
 pub mod onnx;
@@ -15,5 +16,8 @@ pub mod onnx;
 mod onnx_output;
 pub mod roberta;
 pub mod speaker;
+pub mod synthesiser;
+pub mod trainable;
+pub mod vocoder;
 pub mod wav2vec2;
 pub mod whisper;

@@ -11,6 +11,7 @@ mod page;
 mod plots;
 mod speakers;
 mod text;
+mod units;
 mod urdu;
 
 use clap::{Args, Subcommand};
@@ -33,6 +34,7 @@ enum What {
     CtcStreaming(ctc_streaming::CtcStreamingArgs),
     Abx(abx::AbxArgs),
     Text(Box<text::TextArgs>),
+    Units(Box<units::UnitsArgs>),
     Urdu(Box<urdu::UrduArgs>),
     Adima(Box<adima::AdimaArgs>),
     Speakers(Box<speakers::SpeakersArgs>),
@@ -50,6 +52,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
         What::CtcStreaming(args) => ctc_streaming::run(args),
         What::Abx(args) => abx::run(args),
         What::Text(args) => text::run(args),
+        What::Units(args) => units::run(args),
         What::Urdu(args) => urdu::run(args),
         What::Adima(args) => adima::run(args),
         What::Speakers(args) => speakers::run(args),

@@ -1,9 +1,10 @@
-//! `awaaz train`: heads from labelled data.
+//! `awaaz train`: heads from labelled data, codebooks from sound.
 
 mod clips;
 mod speaker;
 mod speaker_score;
 mod text;
+mod units;
 
 use clap::{Args, Subcommand};
 
@@ -11,7 +12,7 @@ use super::Exit;
 use crate::Result;
 use crate::corpus::datasets::Classes;
 
-/// Train heads from labelled data.
+/// Train heads from labelled data, codebooks from sound.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     #[command(subcommand)]
@@ -26,6 +27,7 @@ enum What {
     Abuse(Box<clips::ClipArgs>),
     Speaker(Box<speaker::SpeakerArgs>),
     Text(Box<text::TextArgs>),
+    Units(Box<units::UnitArgs>),
 }
 
 /// Runs the subcommand.
@@ -38,5 +40,6 @@ pub fn run(args: &TrainArgs) -> Result<Exit> {
         What::Abuse(args) => clips::run(args, "abuse", Classes::Abuse),
         What::Speaker(args) => speaker::run(args),
         What::Text(args) => text::run(args),
+        What::Units(args) => units::run(args),
     }
 }
