@@ -22,6 +22,7 @@ mod mlp;
 mod network;
 mod number;
 mod smo;
+mod span;
 pub mod standardise;
 mod svm;
 mod vector;
