@@ -101,6 +101,8 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         arousal: Option<f32>,
     },
+    /// Who speaks in a segment.
+    Speaker(Box<SpeakerTold>),
     /// Sound is missing from `t0` to `t1`; the clock goes on.
     Gap {
         /// Why.
@@ -168,6 +170,12 @@ pub struct StreamStart {
     /// What was added for each word; none is what is usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word_bonus: Option<f32>,
+    /// What was added for each word that it does not know; none is what is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_penalty: Option<f32>,
+    /// How much a hot-word counted; none is what is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hotword_weight: Option<f32>,
     /// The model that found the language of each segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifier: Option<String>,
@@ -192,9 +200,21 @@ pub struct StreamStart {
     /// The classifier of the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_head: Option<String>,
+    /// The model that voices were told apart by; none: nobody told who speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker_model: Option<String>,
+    /// The file of the people who were known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gallery: Option<String>,
+    /// What made probabilities of its scores; none is what is usual of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker_calibration: Option<String>,
     /// The policy that verdicts were made by; none is the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// What is done to the sound where the policy does not say: to mute or to bleep; none is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censor: Option<Action>,
 }
 
 /// A word of a `final`.
@@ -285,6 +305,29 @@ pub struct EvidenceWord {
     pub t1: f64,
 }
 
+/// Who speaks in a segment. A segment has one such event at most, and what it tells stays told.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SpeakerTold {
+    /// Number of the segment.
+    pub segment: u64,
+    /// The speaker, numbered from `S1` in the order of their first segments; none where there is too little to tell.
+    pub speaker: Option<String>,
+    /// Probability that it is this speaker, 0 to 1; of the first segment of a speaker, that it is none of those before.
+    pub score: f32,
+    /// Name of the person, where the speaker is in the gallery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Probability of the name, by all that the speaker has said so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_score: Option<f32>,
+    /// Speakers that turned out to be this one: what was told of them is of this one, and they do not come again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<String>,
+    /// What the policy's watch list asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
+}
+
 /// What a policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -333,6 +376,8 @@ pub enum GapReason {
 pub enum ShedWork {
     /// Partial transcripts.
     Partials,
+    /// Who speaks.
+    Speakers,
 }
 
 /// What became of work.
@@ -481,6 +526,15 @@ impl Event {
         self.kind.type_name()
     }
 
+    /// What the policy asks for because of it.
+    pub fn actions(&self) -> &[Action] {
+        match &self.kind {
+            EventKind::Verdict(verdict) => &verdict.actions,
+            EventKind::Speaker(told) => &told.actions,
+            _ => &[],
+        }
+    }
+
     /// The event as one line of JSON, without the line's end.
     pub fn to_line(&self) -> String {
         // Only maps with keys that are no strings fail, and there are none.
@@ -505,6 +559,7 @@ impl EventKind {
             Self::Final { .. } => "final",
             Self::Verdict(_) => "verdict",
             Self::Emotion { .. } => "emotion",
+            Self::Speaker(_) => "speaker",
             Self::Gap { .. } => "gap",
             Self::Shed { .. } => "shed",
             Self::Marker { .. } => "marker",

@@ -17,6 +17,7 @@
 //! | [`learn`] | learns classes from features: probes, few-shot learning, trained heads as files |
 //! | [`text`] | finds abuse in written text, by word lists and by a small classifier |
 //! | [`moderation`] | judges speech by its sound and its text, and censors it |
+//! | [`speaker`] | tells who speaks: voiceprints, enrolled people, speakers of a stream |
 //! | [`corpus`] | labelled corpora as they lie on disk; what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |
@@ -38,6 +39,7 @@ pub mod moderation;
 pub mod output;
 pub mod pipeline;
 pub mod score;
+pub mod speaker;
 pub mod text;
 pub mod time;
 pub mod vad;

@@ -274,13 +274,11 @@ impl<'a> ClipFeatures<'a> {
 
     /// What is kept at `path`, if it is whole.
     fn read(&self, path: &Path, kind: Kind) -> Option<Vec<f32>> {
-        let size = 4 * self.width_of(kind);
-        let is_whole = |bytes: &Vec<u8>| match self.pool {
-            Pool::None => !bytes.is_empty() && bytes.len().is_multiple_of(size),
-            _ => bytes.len() == size,
-        };
-        let bytes = fs::read(path).ok().filter(is_whole)?;
-        Some(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+        let width = self.width_of(kind);
+        match self.pool {
+            Pool::None => read_values(path, None).filter(|values| values.len().is_multiple_of(width)),
+            _ => read_values(path, Some(width)),
+        }
     }
 
     fn compute(&self, record: &Record, kind: Kind) -> Result<Vec<f32>> {
@@ -330,6 +328,16 @@ fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
     Some(folder.join(&digest[..2]).join(format!("{}.f32", &digest[2..32])))
 }
 
+/// The values of a file that was kept: so many, where that is known, and never a part of one.
+pub(super) fn read_values(path: &Path, width: Option<usize>) -> Option<Vec<f32>> {
+    let is_whole = |bytes: &Vec<u8>| match width {
+        Some(width) => bytes.len() == 4 * width,
+        None => !bytes.is_empty() && bytes.len().is_multiple_of(4),
+    };
+    let bytes = fs::read(path).ok().filter(is_whole)?;
+    Some(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+}
+
 /// A corpus, read.
 pub struct Corpus {
     /// Its name, which is that of its layout, or of a manifest's folder.
@@ -356,6 +364,11 @@ impl Corpus {
     pub fn part(&self, part: Split) -> Self {
         let records = self.records.iter().filter(|record| record.split == Some(part)).cloned().collect();
         Self { name: self.name.clone(), path: self.path.clone(), records }
+    }
+
+    /// All records.
+    pub fn records(&self) -> &[Record] {
+        &self.records
     }
 
     /// The records with a label of `classes`, and its number.

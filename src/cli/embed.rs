@@ -15,7 +15,7 @@ use super::inputs::{Input, expand};
 use super::model_args::{Features, ModelArgs, Talk, Wanted};
 use super::stop::Stop;
 use super::values::{count, seconds};
-use crate::audio::{AudioStream, DecodeOptions};
+use crate::audio::DecodeOptions;
 use crate::compute::{Precision, Threads};
 use crate::corpus::Journal;
 use crate::dsp::pool::{Pool, pool};
@@ -248,11 +248,12 @@ impl Run<'_> {
             // Sounds of one length share the matrix products best.
             sounds.sort_by_key(|sound| sound.samples.len());
             let mut rest = &sounds[..];
+            if self.stop.is_requested() {
+                return self.stopped(total);
+            }
             while !rest.is_empty() {
                 if self.stop.is_requested() {
-                    self.folder.finish()?;
-                    self.progress.error(&format!("stopped; {} of {total} done", self.done));
-                    return Ok(Exit::Interrupted);
+                    return self.stopped(total);
                 }
                 let (batch, others) = rest.split_at(together(rest, self.args.batch));
                 rest = others;
@@ -266,13 +267,19 @@ impl Run<'_> {
         Ok(Exit::of(self.done + skipped, self.failed))
     }
 
-    /// Reads as many sounds as are sorted at once.
+    fn stopped(&mut self, total: usize) -> Result<Exit> {
+        self.folder.finish()?;
+        self.progress.error(&format!("stopped; {} of {total} done", self.done));
+        Ok(Exit::Interrupted)
+    }
+
+    /// Reads as many sounds as are sorted at once; of those that are left when a stop is asked for, none.
     fn read_some(&mut self, waiting: &mut VecDeque<(&Input, String)>) -> Result<Vec<Sound>> {
         let mut sounds = Vec::new();
         let mut samples = 0;
         while sounds.len() < READ_AHEAD && samples < 20 * MOST_TOGETHER && !self.stop.is_requested() {
             let Some((input, id)) = waiting.pop_front() else { break };
-            match read(input, &self.decode) {
+            match input.read(&self.decode) {
                 Ok(sound) => {
                     samples += sound.len();
                     sounds.push(Sound { id, source: input.path.display().to_string(), samples: sound });
@@ -349,18 +356,6 @@ fn together(sounds: &[Sound], most: usize) -> usize {
         samples <= MOST_TOGETHER
     });
     fit.count().max(1)
-}
-
-fn read(input: &Input, decode: &DecodeOptions) -> Result<Vec<f32>> {
-    let mut audio = AudioStream::open(input.audio(), decode)?;
-    let (mut samples, mut block) = (Vec::new(), Vec::new());
-    while audio.read(&mut block)? > 0 {
-        samples.extend_from_slice(&block);
-    }
-    match samples.is_empty() {
-        true => Err(Error::audio(input.path.display().to_string(), "has no sound")),
-        false => Ok(samples),
-    }
 }
 
 /// Where embeddings are kept.

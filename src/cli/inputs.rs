@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::audio::AudioInput;
+use crate::audio::{AudioInput, AudioStream, DecodeOptions};
 use crate::{Error, Result};
 
 /// Extensions of the files that are taken from a folder. A file that is named itself may have any.
@@ -36,6 +36,22 @@ impl Input {
     /// Where its audio comes from.
     pub fn audio(&self) -> AudioInput {
         AudioInput::from_arg(&self.path)
+    }
+
+    /// All of its sound, 16 kHz samples.
+    ///
+    /// # Errors
+    /// Those of decoding it; [`Error::Audio`] where it has no sound.
+    pub fn read(&self, decode: &DecodeOptions) -> Result<Vec<f32>> {
+        let mut audio = AudioStream::open(self.audio(), decode)?;
+        let (mut samples, mut block) = (Vec::new(), Vec::new());
+        while audio.read(&mut block)? > 0 {
+            samples.extend_from_slice(&block);
+        }
+        match samples.is_empty() {
+            true => Err(Error::audio(self.path.display().to_string(), "has no sound")),
+            false => Ok(samples),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod clip_features;
 pub mod ctc_args;
 #[cfg(feature = "mic")]
 pub mod devices;
+pub mod diarize_args;
 pub mod embed;
 pub mod input_args;
 pub mod inputs;
@@ -19,9 +20,13 @@ pub mod model_args;
 pub mod models;
 pub mod moderate;
 pub mod onnx_args;
+#[cfg(feature = "mic")]
+mod play;
 pub mod probe_args;
 pub mod replay;
 mod scale;
+pub mod speaker_args;
+pub mod speakers;
 pub mod stop;
 pub mod stream;
 pub mod text;
@@ -55,6 +60,7 @@ enum Command {
     Language(Box<language::LanguageArgs>),
     Embed(Box<embed::EmbedArgs>),
     Replay(replay::ReplayArgs),
+    Speakers(speakers::SpeakersArgs),
     Text(text::TextArgs),
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
@@ -134,6 +140,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Language(args) => language::run(&args).map(ExitCode::from),
         Command::Embed(args) => embed::run(&args).map(ExitCode::from),
         Command::Replay(args) => replay::run(&args).map(ExitCode::from),
+        Command::Speakers(args) => speakers::run(&args).map(ExitCode::from),
         Command::Text(args) => text::run(&args).map(ExitCode::from),
         Command::Train(args) => train::run(&args).map(ExitCode::from),
         Command::Bench(args) => bench::run(&args).map(ExitCode::from),

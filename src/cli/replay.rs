@@ -15,6 +15,7 @@ use super::stream::{HearArgs, Heard, Listener};
 use crate::asr::AudioSource;
 use crate::audio::{AudioInput, AudioStream, Channel, DecodeOptions};
 use crate::event::{Event, EventKind, StreamStart};
+use crate::moderation::CensorStyle;
 use crate::pipeline::{EventSink, Sound, Source, SourcePace, SourceStep};
 use crate::time::SampleIndex;
 use crate::{Error, Result};
@@ -24,7 +25,7 @@ Examples:
   awaaz listen --record talk.wav --events talk.jsonl   record a stream and its events
   awaaz replay talk.jsonl talk.wav                     hear it again
 
-Speech, finals, verdicts, emotions, gaps and marks are compared, all but the field `compute`.
+Speech, finals, verdicts, emotions, speakers, gaps and marks are compared, all but the field `compute`.
 Exit codes: 0 nothing differs, 1 something does or it could not be heard.";
 
 /// Hear a recorded stream again, with the settings that its events tell, and say where the events differ.
@@ -55,7 +56,8 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     let name = args.model.clone().unwrap_or_else(|| recorded.start.model.clone());
     let model = ModelArgs::named(name, recorded.start.precision).through(args.onnx.clone());
     let hear = HearArgs::of_stream(&recorded.start, model);
-    let listener = Listener::load(&hear, &stop)?.without_actions();
+    let listener = Listener::load(&hear, CensorStyle::asked_by(recorded.start.censor.as_slice()), &stop)?
+        .without_actions();
     let channel = recorded.start.channel.map_or(Channel::Mix, Channel::Only);
     let audio = AudioStream::open(
         AudioInput::from_arg(&args.audio),
@@ -143,7 +145,7 @@ impl Recording {
 /// What is compared, by id.
 fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, Event> {
     let compared = |event: &Event| {
-        use EventKind::{Emotion, Final, Gap, Marker, SpeechEnd, SpeechStart, Verdict};
+        use EventKind::{Emotion, Final, Gap, Marker, Speaker, SpeechEnd, SpeechStart, Verdict};
         matches!(
             event.kind,
             SpeechStart { .. }
@@ -151,6 +153,7 @@ fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, Event> {
                 | Final { .. }
                 | Verdict(_)
                 | Emotion { .. }
+                | Speaker(_)
                 | Gap { .. }
                 | Marker { .. }
         )

@@ -15,6 +15,7 @@ pub mod fewshot;
 pub mod folds;
 pub mod head;
 mod kernel;
+pub mod labels;
 mod layer_mix;
 mod lbfgs;
 mod logistic;

@@ -13,6 +13,7 @@ pub mod onnx;
 #[path = "no_onnx.rs"]
 pub mod onnx;
 mod onnx_output;
+pub mod roberta;
 pub mod speaker;
 pub mod wav2vec2;
 pub mod whisper;

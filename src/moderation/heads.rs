@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::dsp::pool::Pool;
 use crate::learn::head::{ATTENTION, Encoder, Head, Layers};
+use crate::learn::labels::{self, is_among};
 use crate::models::encoding::Encoding;
 use crate::{Error, Result};
 
-/// Labels that mean abuse, as data sets have them.
-const ABUSIVE: [&str; 10] =
-    ["abuse", "abusive", "toxic", "toxicity", "hate", "hateful", "offensive", "yes", "true", "1"];
 /// Labels that mean anger, as data sets have them.
 const ANGER: [&str; 3] = ["anger", "angry", "ang"];
 /// Emotions of high arousal, in the circumplex of Russell (1980).
@@ -106,15 +104,7 @@ impl Heads {
             self.emotion = Some(fed);
             return Ok(());
         }
-        let labels = &fed.head.card().labels;
-        let abusive: Vec<usize> = (0..labels.len()).filter(|&i| is_among(&labels[i], &ABUSIVE)).collect();
-        let &[index] = &abusive[..] else {
-            let reason = format!(
-                "has the labels {}; exactly one must mean abuse, as `abusive` does",
-                labels.join(", ")
-            );
-            return Err(fed.fault(&reason));
-        };
+        let index = labels::abusive(&fed.head.card().labels).map_err(|reason| fed.fault(&reason))?;
         self.abuse = Some((fed, index));
         Ok(())
     }
@@ -262,8 +252,4 @@ impl Feed {
             Self::Frames => width,
         }
     }
-}
-
-fn is_among(label: &str, names: &[&str]) -> bool {
-    names.iter().any(|name| name.eq_ignore_ascii_case(label.trim()))
 }

@@ -1,11 +1,13 @@
 //! What counts as abuse, how sure one must be, and what is done then: a TOML file, `docs/moderation.md` has an example.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::CensorStyle;
 use crate::event::Action;
 use crate::time::SampleIndex;
 use crate::{Error, Result};
@@ -32,10 +34,14 @@ pub struct Policy {
     pub alert: Thresholds,
     /// Samples that windows must stay below the release threshold before another alert of the segment.
     pub hold: u64,
-    /// What is asked for at an alert.
-    pub alert_actions: Vec<Action>,
+    /// What is asked for at an alert; none is what is usual.
+    pub alert_actions: Option<Vec<Action>>,
+    /// What is asked for where a rule does not say.
+    pub usual_actions: Vec<Action>,
     /// When a segment is confirmed; the last is for all.
     pub rules: Vec<Rule>,
+    /// What is asked for where people speak whose names these are.
+    pub watch: BTreeMap<String, Vec<Action>>,
     /// Seconds before and after a word that are censored with it.
     pub censor_margin: f64,
     /// Where clips go.
@@ -77,8 +83,8 @@ pub struct Rule {
     pub category: Option<String>,
     /// When a segment is confirmed.
     pub thresholds: Thresholds,
-    /// What is asked for then.
-    pub actions: Vec<Action>,
+    /// What is asked for then; none is what is usual.
+    pub actions: Option<Vec<Action>>,
 }
 
 impl Default for Policy {
@@ -93,13 +99,15 @@ impl Default for Policy {
             window: (32_000, 16_000),
             alert: Thresholds { raise: 0.8, release: 0.5 },
             hold: 16_000,
-            alert_actions: vec![Action::Alert],
+            alert_actions: None,
+            usual_actions: vec![Action::Alert],
             rules: vec![Rule {
                 language: None,
                 category: None,
                 thresholds: Thresholds { raise: 0.5, release: 0.35 },
-                actions: vec![Action::Alert],
+                actions: None,
             }],
+            watch: BTreeMap::new(),
             censor_margin: 0.05,
             clips: None,
             clip_margin: 0.5,
@@ -123,6 +131,8 @@ struct Document {
     alert: AlertTable,
     #[serde(default)]
     rule: Vec<RuleTable>,
+    #[serde(default)]
+    watch: Vec<WatchTable>,
     #[serde(default)]
     censor: CensorTable,
     #[serde(default)]
@@ -179,6 +189,14 @@ struct RuleTable {
     category: Option<String>,
     raise: Number,
     release: Number,
+    actions: Option<Spanned<Vec<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WatchTable {
+    name: Spanned<String>,
+    #[serde(default)]
     actions: Option<Spanned<Vec<String>>>,
 }
 
@@ -239,8 +257,8 @@ impl Text<'_> {
         Ok(Thresholds { raise: raised as f32, release: released as f32 })
     }
 
-    fn actions(&self, actions: Option<&Spanned<Vec<String>>>, usual: &[Action]) -> Result<Vec<Action>> {
-        let Some(actions) = actions else { return Ok(usual.to_vec()) };
+    fn actions(&self, actions: Option<&Spanned<Vec<String>>>) -> Result<Option<Vec<Action>>> {
+        let Some(actions) = actions else { return Ok(None) };
         let action = |name: &String| match name.as_str() {
             "alert" => Ok(Action::Alert),
             "mute" => Ok(Action::Mute),
@@ -256,7 +274,11 @@ impl Text<'_> {
         let mut all = actions.get_ref().iter().map(action).collect::<Result<Vec<_>>>()?;
         all.sort_unstable();
         all.dedup();
-        Ok(all)
+        if all.contains(&Action::Mute) && all.contains(&Action::Bleep) {
+            let reason = "has mute and bleep; give one of them";
+            return Err(self.fault(actions.span().start, "actions", reason));
+        }
+        Ok(Some(all))
     }
 
     fn severities(&self, given: &LexiconTable, usual: [f32; 5]) -> Result<[f32; 5]> {
@@ -307,7 +329,8 @@ impl Policy {
         };
         let samples = |seconds: f64| SampleIndex::from_seconds(seconds).0;
         let seconds = |samples: u64| SampleIndex(samples).seconds();
-        let Document { weights, lexicon, calibration, window, alert, rule, censor, clip, webhook } = document;
+        let Document { weights, lexicon, calibration, window, alert, rule, watch, censor, clip, webhook } =
+            document;
         let length = source.number(&window.length, "length", seconds(usual.window.0), (0.5, 10.0))?;
         let step = source.number(&window.step, "step", seconds(usual.window.1), (0.1, 10.0))?;
         let mut rules = Vec::with_capacity(rule.len() + 1);
@@ -315,12 +338,20 @@ impl Policy {
         for table in rule {
             rules.push(Rule {
                 thresholds: source.thresholds(&table.raise, &table.release, all.thresholds)?,
-                actions: source.actions(table.actions.as_ref(), &all.actions)?,
+                actions: source.actions(table.actions.as_ref())?,
                 language: table.language,
                 category: table.category,
             });
         }
         rules.push(all.clone());
+        let mut watched = BTreeMap::new();
+        for table in watch {
+            let actions = source.actions(table.actions.as_ref())?.unwrap_or_else(|| vec![Action::Alert]);
+            let (at, name) = (table.name.span().start, table.name.into_inner().trim().to_owned());
+            if name.is_empty() || watched.insert(name, actions).is_some() {
+                return Err(source.fault(at, "name", "is empty or given twice; give each person once"));
+            }
+        }
         let policy = Self {
             weights: Weights {
                 audio: weight(&weights.audio, "audio", usual.weights.audio)?,
@@ -337,8 +368,10 @@ impl Policy {
             window: (samples(length), samples(step)),
             alert: source.thresholds(&alert.raise, &alert.release, usual.alert)?,
             hold: samples(source.number(&alert.hold, "hold", seconds(usual.hold), (0.0, 60.0))?),
-            alert_actions: source.actions(alert.actions.as_ref(), &usual.alert_actions)?,
+            alert_actions: source.actions(alert.actions.as_ref())?,
+            usual_actions: usual.usual_actions,
             rules,
+            watch: watched,
             censor_margin: source.number(&censor.margin, "margin", usual.censor_margin, (0.0, 5.0))?,
             clips: clip.folder,
             clip_margin: source.number(&clip.margin, "margin", usual.clip_margin, (0.0, 10.0))?,
@@ -369,9 +402,26 @@ impl Policy {
     pub fn asks_for(&self, action: Action) -> bool {
         self.rules
             .iter()
-            .map(|rule| &rule.actions)
-            .chain([&self.alert_actions])
+            .map(|rule| self.actions_of(rule))
+            .chain([self.actions_at_alert()])
+            .chain(self.watch.values().map(Vec::as_slice))
             .any(|all| all.contains(&action))
+    }
+
+    /// What `rule` asks for.
+    pub fn actions_of<'a>(&'a self, rule: &'a Rule) -> &'a [Action] {
+        rule.actions.as_deref().unwrap_or(&self.usual_actions)
+    }
+
+    /// What an alert by the sound alone asks for.
+    pub fn actions_at_alert(&self) -> &[Action] {
+        self.alert_actions.as_deref().unwrap_or(&self.usual_actions)
+    }
+
+    /// The same where rules that do not say what is asked for ask to censor so.
+    pub fn censoring(mut self, style: CensorStyle) -> Self {
+        self.usual_actions = vec![Action::Alert, style.action()];
+        self
     }
 
     /// The rule for a segment in `language` and of `category`: that for both comes before that for the category, that for
@@ -418,7 +468,16 @@ mod tests {
         assert_eq!(raise("hi", "abuse"), 0.6);
         assert_eq!(raise("en", "threat"), 0.4);
         assert_eq!(raise("hi", "threat"), 0.3);
-        assert_eq!(policy.rule("hi", "threat").actions, [Action::Mute]);
+        assert_eq!(policy.actions_of(policy.rule("hi", "threat")), [Action::Mute]);
+        assert_eq!(policy.actions_of(policy.rule("hi", "abuse")), [Action::Alert]);
+        let policy = policy.censoring(CensorStyle::Bleep);
+        assert_eq!(policy.actions_of(policy.rule("hi", "abuse")), [Action::Alert, Action::Bleep]);
+        assert_eq!(
+            policy.actions_of(policy.rule("hi", "threat")),
+            [Action::Mute],
+            "who says what is asked for is heard"
+        );
+        assert_eq!(policy.actions_at_alert(), [Action::Alert, Action::Bleep]);
     }
 
     #[test]
@@ -427,12 +486,21 @@ mod tests {
             ("[alert]\nraise = 1.5\n", "policy.toml, line 2: raise: is 1.5"),
             ("\n[[rule]]\nraise = 0.5\nrelease = 0.6\n", "policy.toml, line 4: release: is 0.6"),
             ("[alert]\nactions = [\"shout\"]\n", "policy.toml, line 2: actions: there is no \"shout\""),
+            (
+                "[alert]\nactions = [\"mute\", \"bleep\"]\n",
+                "policy.toml, line 2: actions: has mute and bleep",
+            ),
             ("[weights]\nvideo = 1\n", "policy.toml, line 2: "),
             ("[window]\nlength = \"long\"\n", "policy.toml, line 2: length"),
             ("[lexicon]\nseverity = [1.0]\n", "policy.toml, line 2: severity: give five"),
             ("[[rule]]\nactions = [\"save-clip\"]\n", "policy.toml: [clip] folder: is missing"),
             ("[alert]\nactions = [\"webhook\"]\n", "policy.toml: [webhook] url: is missing"),
             ("[alert\n", "policy.toml, line 1: "),
+            ("[[watch]]\nname = \"\"\n", "policy.toml, line 2: name: is empty"),
+            (
+                "[[watch]]\nname = \"a\"\nactions = [\"save-clip\"]\n",
+                "policy.toml: [clip] folder: is missing",
+            ),
         ];
         for (text, expected) in cases {
             let told = parse(text).unwrap_err().to_string();

@@ -7,10 +7,13 @@ use super::ctm::Ctm;
 use super::cues::Layout;
 use super::json::{JsonLines, VerboseJson};
 use super::latin::InLatin;
+use super::speakers::speaker_of;
 use super::subtitles::Subtitles;
 use super::text::{Text, Tsv};
 use crate::asr::romanize::Script;
 use crate::asr::{Segment, Transcript};
+use crate::speaker::diarize::Turn;
+use crate::time::Span;
 use crate::{Error, Result};
 
 /// A form of transcript.
@@ -81,12 +84,12 @@ impl Format {
 
     fn plain_writer(self, style: &Style) -> Box<dyn Writer> {
         match self {
-            Self::Text => Box::new(Text),
+            Self::Text => Box::new(Text::new(style)),
             Self::Json => Box::new(VerboseJson::new(style)),
             Self::JsonLines => Box::new(JsonLines::new(style)),
-            Self::Srt => Box::new(Subtitles::srt(style.layout)),
-            Self::Vtt => Box::new(Subtitles::vtt(style.layout)),
-            Self::Tsv => Box::new(Tsv),
+            Self::Srt => Box::new(Subtitles::srt(style)),
+            Self::Vtt => Box::new(Subtitles::vtt(style)),
+            Self::Tsv => Box::new(Tsv::new(style)),
             Self::Ctm => Box::new(Ctm::new(style)),
         }
     }
@@ -132,6 +135,20 @@ pub struct Style {
     pub layout: Layout,
     /// The letters of the text; JSON has those of the language in any case.
     pub script: Script,
+    /// Who speaks when, where that is known: each segment is then told with its speaker.
+    pub turns: Vec<Turn>,
+}
+
+impl Style {
+    /// The speaker of a stretch, where one is known.
+    pub(super) fn speaker(&self, span: Span) -> Option<&str> {
+        speaker_of(span, &self.turns)
+    }
+
+    /// What stands before the text of a segment: its speaker, where one is known.
+    pub(super) fn heading(&self, span: Span) -> String {
+        self.speaker(span).map_or(String::new(), |speaker| format!("{speaker}: "))
+    }
 }
 
 /// Writes one transcript in one format, piece by piece, so that it can be shown while it grows.

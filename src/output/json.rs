@@ -15,14 +15,15 @@ const SAMPLES_PER_FRAME: u64 = 160;
 
 /// One object of the shape that OpenAI's API returns for `response_format=verbose_json`.
 ///
-/// Segments have, beside the API's fields, the `words` that openai-whisper writes where word times are known.
+/// Segments have, beside the API's fields, the `words` that openai-whisper writes where word times are known, and the
+/// `chars` that WhisperX writes where those of characters are.
 pub(super) struct VerboseJson {
-    script: Script,
+    style: Style,
 }
 
 impl VerboseJson {
     pub(super) fn new(style: &Style) -> Self {
-        Self { script: style.script }
+        Self { style: style.clone() }
     }
 }
 
@@ -34,11 +35,11 @@ impl Writer for VerboseJson {
             .segments
             .iter()
             .enumerate()
-            .map(|(id, segment)| SegmentJson::new(id, segment, self.script))
+            .map(|(id, segment)| SegmentJson::new(id, segment, &self.style))
             .collect();
-        let words_of = |segment| words(segment, self.script);
+        let words_of = |segment| words(segment, &self.style);
         let words: Vec<_> = transcript.segments.iter().flat_map(words_of).map(|word| word.plain()).collect();
-        let romanized = match self.script {
+        let romanized = match self.style.script {
             Script::Own => None,
             Script::Latin => Some(transcript_in_latin(transcript).text()),
         };
@@ -59,23 +60,22 @@ impl Writer for VerboseJson {
 
 /// A segment a line, with the name of its file and the code of its language.
 pub(super) struct JsonLines {
-    file: String,
-    script: Script,
+    style: Style,
     next_id: usize,
 }
 
 impl JsonLines {
     pub(super) fn new(style: &Style) -> Self {
-        Self { file: style.file.clone(), script: style.script, next_id: 0 }
+        Self { style: style.clone(), next_id: 0 }
     }
 }
 
 impl Writer for JsonLines {
     fn segment(&mut self, segment: &Segment, out: &mut String) {
         let line = LineJson {
-            file: &self.file,
+            file: &self.style.file,
             language: &segment.language,
-            segment: SegmentJson::new(self.next_id, segment, self.script),
+            segment: SegmentJson::new(self.next_id, segment, &self.style),
         };
         push_line(&line, out);
         self.next_id += 1;
@@ -116,6 +116,8 @@ struct SegmentJson<'a> {
     seek: u64,
     start: f64,
     end: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speaker: Option<&'a str>,
     text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     romanized: Option<String>,
@@ -126,23 +128,47 @@ struct SegmentJson<'a> {
     no_speech_prob: f32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     words: Vec<ScoredWord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chars: Vec<ScoredChar<'a>>,
+}
+
+/// A character as WhisperX writes it, but for the name of its probability.
+#[derive(Serialize)]
+struct ScoredChar<'a> {
+    char: &'a str,
+    start: f64,
+    end: f64,
+    probability: f32,
+}
+
+impl<'a> ScoredChar<'a> {
+    fn new(char: &'a Word) -> Self {
+        Self {
+            char: &char.text,
+            start: seconds(char.span.start),
+            end: seconds(char.span.end),
+            probability: char.probability,
+        }
+    }
 }
 
 impl<'a> SegmentJson<'a> {
-    fn new(id: usize, segment: &'a Segment, script: Script) -> Self {
+    fn new(id: usize, segment: &'a Segment, style: &'a Style) -> Self {
         Self {
             id,
             seek: segment.span.start.0 / SAMPLES_PER_FRAME,
             start: seconds(segment.span.start),
             end: seconds(segment.span.end),
+            speaker: style.speaker(segment.span),
             text: &segment.text,
-            romanized: romanized(&segment.text, segment, script),
+            romanized: romanized(&segment.text, segment, style.script),
             tokens: &segment.tokens,
             temperature: segment.temperature,
             avg_logprob: segment.average_logprob,
             compression_ratio: segment.compression_ratio,
             no_speech_prob: segment.no_speech_probability,
-            words: words(segment, script).collect(),
+            words: words(segment, style).collect(),
+            chars: segment.chars.iter().map(ScoredChar::new).collect(),
         }
     }
 }
@@ -152,8 +178,11 @@ fn romanized(text: &str, segment: &Segment, script: Script) -> Option<String> {
     (script == Script::Latin).then(|| romanize(text, &segment.language))
 }
 
-fn words(segment: &Segment, script: Script) -> impl Iterator<Item = ScoredWord<'_>> {
-    segment.words.iter().map(move |word| ScoredWord::new(word, romanized(&word.text, segment, script)))
+/// The words of a segment, which is one speaker's.
+fn words<'a>(segment: &'a Segment, style: &'a Style) -> impl Iterator<Item = ScoredWord<'a>> {
+    let speaker = style.speaker(segment.span);
+    let word = move |word| ScoredWord::new(word, romanized(&word.text, segment, style.script), speaker);
+    segment.words.iter().map(word)
 }
 
 /// A word as the API returns it: without the space before it.
@@ -164,6 +193,8 @@ struct PlainWord<'a> {
     romanized: Option<String>,
     start: f64,
     end: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speaker: Option<&'a str>,
 }
 
 /// A word as openai-whisper writes it: with the space before it, and its probability.
@@ -175,21 +206,30 @@ struct ScoredWord<'a> {
     start: f64,
     end: f64,
     probability: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speaker: Option<&'a str>,
 }
 
 impl<'a> ScoredWord<'a> {
-    fn new(word: &'a Word, romanized: Option<String>) -> Self {
+    fn new(word: &'a Word, romanized: Option<String>, speaker: Option<&'a str>) -> Self {
         Self {
             word: &word.text,
             romanized,
             start: seconds(word.span.start),
             end: seconds(word.span.end),
             probability: word.probability,
+            speaker,
         }
     }
 
     fn plain(self) -> PlainWord<'a> {
         let romanized = self.romanized.map(|latin| latin.trim().to_owned());
-        PlainWord { word: self.word.trim(), romanized, start: self.start, end: self.end }
+        PlainWord {
+            word: self.word.trim(),
+            romanized,
+            start: self.start,
+            end: self.end,
+            speaker: self.speaker,
+        }
     }
 }

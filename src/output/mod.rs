@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `format` | [`Format`] and [`Writer`]: a transcript as text, piece by piece or whole |
 //! | `text`, `json`, `subtitles`, `ctm` | the formats |
+//! | `speakers` | who says what, by the times of words |
+//! | `rttm` | who speaks when, written and read |
 //! | `latin` | any of them in Latin letters |
 //! | `cues` | subtitles' cues and lines, cut where a reader would |
 //! | `clock` | times as they are written |
@@ -27,6 +29,8 @@ mod json;
 mod latin;
 mod naming;
 mod progress;
+mod rttm;
+mod speakers;
 mod subtitles;
 mod text;
 mod verdicts;
@@ -39,3 +43,5 @@ pub use format::{Format, Style, Writer};
 pub use naming::{Origin, output_names};
 pub(crate) use progress::pace;
 pub use progress::{Detail, Progress};
+pub use rttm::{read_rttm, to_rttm};
+pub use speakers::{speaker_of, split_by_speaker};

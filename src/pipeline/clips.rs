@@ -22,7 +22,7 @@ struct Held {
     end: u64,
 }
 
-/// Hears a stream and writes a WAV file (16 kHz, 16 bits, one channel) for each verdict that asks to be kept; both ends of
+/// Hears a stream and writes a WAV file (16 kHz, 16 bits, one channel) for each verdict or speaker that asks to be kept; both ends of
 /// it go into the stream, the one as a tap and the other as a sink.
 #[derive(Debug, Clone)]
 pub struct Clips {
@@ -97,26 +97,29 @@ impl EventSink for ClipWriter {
     }
 
     fn write(&mut self, event: &Event) -> Result<()> {
-        let EventKind::Verdict(verdict) = &event.kind else { return Ok(()) };
-        if !verdict.actions.contains(&Action::SaveClip) {
+        if !event.actions().contains(&Action::SaveClip) {
             return Ok(());
         }
+        let (t0, t1) = match &event.kind {
+            EventKind::Verdict(verdict) => (verdict.evidence.t0, verdict.evidence.t1),
+            _ => (event.t0, event.t1),
+        };
         let clips = &self.0;
         let path = clips.folder.join(format!("{}-{}.wav", clips.stream, event.id));
         let mut file = WavRecorder::create(path)?;
-        file.write(&clips.sound(verdict.evidence.t0, verdict.evidence.t1))?;
+        file.write(&clips.sound(t0, t1))?;
         file.finish()
     }
 }
 
-/// Passes on to a sink the verdicts alone whose actions have one.
+/// Passes on to a sink the events alone whose actions have one.
 pub struct OnlyActions<S> {
     sink: S,
     action: Action,
 }
 
 impl<S: EventSink> OnlyActions<S> {
-    /// Verdicts that ask for `action` go to `sink`.
+    /// Events that ask for `action` go to `sink`.
     pub fn new(sink: S, action: Action) -> Self {
         Self { sink, action }
     }
@@ -128,9 +131,9 @@ impl<S: EventSink> EventSink for OnlyActions<S> {
     }
 
     fn write(&mut self, event: &Event) -> Result<()> {
-        match &event.kind {
-            EventKind::Verdict(verdict) if verdict.actions.contains(&self.action) => self.sink.write(event),
-            _ => Ok(()),
+        match event.actions().contains(&self.action) {
+            true => self.sink.write(event),
+            false => Ok(()),
         }
     }
 

@@ -92,6 +92,7 @@ impl Hear {
         let utterance = |segment: u64, speech: SpeechSegment, offset: SampleIndex| Utterance {
             segment,
             offset,
+            found: Instant::now(),
             captured: clock.captured(offset),
             speech: Arc::new(speech),
         };

@@ -18,6 +18,8 @@ const FINAL_BUDGET: Duration = Duration::from_millis(700);
 
 /// From where speech ends to the verdict on its sound.
 const VERDICT_BUDGET: Duration = Duration::from_millis(250);
+/// From where a segment is found to have ended to who speaks in it.
+pub(super) const SPEAKER_BUDGET: Duration = Duration::from_millis(100);
 /// For the heads and word lists on a final, whose encoding is there.
 const HEADS_BUDGET: Duration = Duration::from_millis(10);
 
@@ -44,6 +46,8 @@ pub struct Paths {
     pub verdict: Percentiles,
     /// What the encoding and judging of a window takes.
     pub window: Percentiles,
+    /// From where a segment is found to have ended to who speaks in it.
+    pub speaker: Percentiles,
     /// What judging a final takes.
     pub heads: Percentiles,
 }
@@ -63,6 +67,7 @@ impl Default for Instruments {
                 last: Percentiles::new("end of speech to final text", FINAL_BUDGET),
                 verdict: Percentiles::new("end of speech to audio verdict", VERDICT_BUDGET),
                 window: Percentiles::new("encoding and judging a window", VERDICT_BUDGET),
+                speaker: Percentiles::new("end of segment to speaker", SPEAKER_BUDGET),
                 heads: Percentiles::new("judging a final", HEADS_BUDGET),
             }),
             last_load: Mutex::new((now, Duration::ZERO, 0.0)),
@@ -125,8 +130,8 @@ impl Instruments {
     /// Latencies of which there are any.
     pub fn latencies(&self) -> Vec<Latency> {
         let paths = self.paths();
-        let all = [&paths.vad, &paths.word, &paths.last, &paths.verdict, &paths.window, &paths.heads]
-            .map(Percentiles::report);
+        let Paths { vad, word, last, verdict, window, speaker, heads } = &*paths;
+        let all = [vad, word, last, verdict, window, speaker, heads].map(Percentiles::report);
         all.into_iter().filter(|latency| latency.count > 0).collect()
     }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! source ─┬─> hear ─┬─> recognise ─┬─> publish ─┬─> sink
-//!         └─> taps  └──────────────┘            └─> sink ...
+//!         └─> taps  ├─> speakers ──┤            └─> sink ...
+//!                   └──────────────┘
 //! ```
 //!
 //! Each box is a thread, each arrow a bounded link. A source that ends, or is stopped, ends what is behind it, in order:
@@ -24,12 +25,16 @@ use super::outlets::{Tap, start_sinks, start_taps};
 use super::publish::Publisher;
 use super::recognise::Recognise;
 use super::source::{Sound, Source, SourceStep};
+use super::speakers::{self, Speakers};
 use super::work::Work;
 use super::{EventSink, Stage};
 use crate::Result;
 use crate::asr::live::SegmentRecognizer;
-use crate::event::{Compute, Draft, EndStatus, EventKind, Report, StageReport, StreamStart, Totals};
+use crate::event::{
+    Compute, Draft, EndStatus, EventKind, Report, ShedState, StageReport, StreamStart, Totals,
+};
 use crate::moderation::Moderator;
+use crate::speaker::LiveSpeakers;
 use crate::time::{SampleIndex, SampleRate, Span};
 use crate::vad::LiveOptions;
 
@@ -72,6 +77,8 @@ pub struct Stream<R> {
     pub recognizer: R,
     /// What judges it; none: nothing is judged.
     pub moderator: Option<Moderator>,
+    /// What tells who speaks; none: nobody does.
+    pub speakers: Option<LiveSpeakers>,
     /// Who hears the sound besides.
     pub taps: Vec<Box<dyn Tap>>,
     /// Where events go.
@@ -104,7 +111,7 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
     /// # Errors
     /// Those of starting; all others become events.
     pub fn run(self, stop: &Arc<AtomicBool>) -> Result<Outcome> {
-        let Self { mut options, source, recognizer, moderator, taps, sinks } = self;
+        let Self { mut options, source, recognizer, moderator, speakers, taps, sinks } = self;
         options.live.windows = moderator.as_ref().and_then(Moderator::windows);
         let cpu = ProcessTime::now();
         let instruments = Arc::new(Instruments::default());
@@ -132,19 +139,36 @@ impl<R: SegmentRecognizer + 'static> Stream<R> {
 
         let hear = Hear::new(options.live.clone(), Arc::clone(&instruments))?;
         let step = options.live.step.unwrap_or_default();
+        let waiting = Arc::clone(&backlog);
         let recognise =
             Recognise::new(recognizer, step, Arc::clone(&instruments), backlog).writing(options.start.script);
         let recognise = recognise.judged_by(moderator)?;
-        let meters = [Meter::of(&hear), Meter::of(&recognise)];
+        let speakers = speakers.map(|speakers| {
+            let speakers = Speakers::new(speakers, Arc::clone(&instruments));
+            match options.pace {
+                // Half of what may wait for the recogniser.
+                SourcePace::Live => speakers.making_way(waiting, work_bound(&options).samples / 2),
+                SourcePace::Batch => speakers,
+            }
+        });
+        let mut meters = vec![Meter::of(&hear), Meter::of(&recognise)];
         let source_end = Arc::new(Mutex::new(SourceEnd::default()));
 
         start_recognise(&mut crew, recognise, work, meters[1].clone(), to_publish.clone())?;
+        let mut to_speakers = None;
+        if let Some(stage) = speakers {
+            let (sender, work) = link("hear to speakers", work_bound(&options), refuse_if_live(options.pace));
+            links.push(sender.counters());
+            meters.push(Meter::of(&stage));
+            start_speakers(&mut crew, stage, work, meters[2].clone(), to_publish.clone())?;
+            to_speakers = Some(sender);
+        }
         start_hear(
             &mut crew,
             hear,
             sound,
             meters[0].clone(),
-            to_recognise,
+            Heads { to_recognise, to_speakers },
             to_publish.clone(),
             &instruments,
         )?;
@@ -282,12 +306,44 @@ fn start_source(
     })
 }
 
+/// Where work on speech goes.
+struct Heads {
+    to_recognise: Sender<Work>,
+    to_speakers: Option<Sender<Work>>,
+}
+
+impl Heads {
+    /// Sends work to all that do it; what becomes of that of the recogniser is given back.
+    fn send(&self, work: Work, to_publish: &Sender<Draft>) -> std::result::Result<(), NotSent<Work>> {
+        if let (Some(to_speakers), Work::Grown(_) | Work::Final(..)) = (&self.to_speakers, &work)
+            && let Err(NotSent::Full(Work::Final(utterance, _))) = to_speakers.send(work.clone())
+        {
+            // Where nobody publishes, the next event tells; and where nobody tells who speaks, that was told.
+            let _ = to_publish.send(speakers::shed(utterance.speech.span.end, ShedState::Stopped));
+        }
+        self.to_recognise.send(work)
+    }
+}
+
+fn start_speakers(
+    crew: &mut Crew,
+    mut stage: Speakers,
+    mut work: Receiver<Work>,
+    meter: Meter,
+    to_publish: Sender<Draft>,
+) -> Result<()> {
+    let closing = crew.closing();
+    crew.start("speakers", move || {
+        run_stage(&mut stage, &mut work, &closing, &meter, |draft| to_publish.send(draft).is_ok())
+    })
+}
+
 fn start_hear(
     crew: &mut Crew,
     mut hear: Hear,
     mut sound: Receiver<Sound>,
     meter: Meter,
-    to_recognise: Sender<Work>,
+    heads: Heads,
     to_publish: Sender<Draft>,
     instruments: &Arc<Instruments>,
 ) -> Result<()> {
@@ -296,7 +352,7 @@ fn start_hear(
     crew.start("hear", move || {
         let deliver = |found: Found| match found {
             Found::Event(draft) => to_publish.send(draft).is_ok(),
-            Found::Work(work) => match to_recognise.send(work) {
+            Found::Work(work) => match heads.send(work, &to_publish) {
                 Ok(()) => true,
                 Err(NotSent::Full(work)) => to_publish.send(refused(&work, &instruments)).is_ok(),
                 Err(NotSent::Gone) => false,

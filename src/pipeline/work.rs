@@ -17,6 +17,8 @@ pub struct Utterance {
     pub speech: Arc<SpeechSegment>,
     /// Where the speech in it ends, without padding; of a segment that grows or was cut, where it was heard to.
     pub offset: SampleIndex,
+    /// When the segment, or so much of it, was found.
+    pub found: Instant,
     /// When the sample at `offset` was captured; none where that means nothing.
     pub captured: Option<Instant>,
 }

@@ -1,5 +1,5 @@
 //! Scores of transcripts against references, in [`abx`] of features against phones, and in [`verification`] of vectors
-//! against speakers; and of classes, in [`classification`], with intervals by [`bootstrap`].
+//! against speakers, in [`diarization`] of who speaks when; and of classes, in [`classification`], with intervals by [`bootstrap`].
 //!
 //! [`word_errors`] and [`char_errors`] count what differs, [`difference`] shows it word by word, and [`normalise`]
 //! first takes away what is no error of hearing: case, punctuation, spelling of contractions. Scores of several
@@ -14,9 +14,12 @@
 //! ```
 
 pub mod abx;
+mod assignment;
 pub mod bootstrap;
 pub mod classification;
+pub mod diarization;
 mod normalise;
+pub mod speaker_trials;
 pub mod verification;
 mod wer;
 

@@ -7,7 +7,9 @@ mod decode;
 mod encoder;
 mod heads;
 mod latency;
+mod page;
 mod plots;
+mod speakers;
 mod text;
 mod urdu;
 
@@ -33,6 +35,7 @@ enum What {
     Text(Box<text::TextArgs>),
     Urdu(Box<urdu::UrduArgs>),
     Adima(Box<adima::AdimaArgs>),
+    Speakers(Box<speakers::SpeakersArgs>),
 }
 
 /// Runs the subcommand.
@@ -49,5 +52,6 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
         What::Text(args) => text::run(args),
         What::Urdu(args) => urdu::run(args),
         What::Adima(args) => adima::run(args),
+        What::Speakers(args) => speakers::run(args),
     }
 }

@@ -91,6 +91,69 @@ pub fn scatter(title: &str, classes: &[&str], points: &[(f32, f32, usize)]) -> R
     })
 }
 
+/// Lines of errors on axes of normal deviates, each with its name: `(false alarm, miss)`, shares.
+///
+/// Martin et al., "The DET curve in assessment of detection task performance" (Eurospeech 1997).
+///
+/// # Errors
+/// As [`table`].
+pub fn det(title: &str, curves: &[(String, Vec<(f64, f64)>)]) -> Result<String> {
+    /// Shares at which there are lines across.
+    const TICKS: [f64; 8] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6];
+    let side = SCATTER.1 as i32 + 60;
+    let size = (side as u32 + 300, side as u32);
+    let (low, high) = (probit(TICKS[0]), probit(TICKS[TICKS.len() - 1]));
+    let (left, bottom, length) = (64, side - 48, side - 96);
+    let place = |share: f64| (probit(share).clamp(low, high) - low) / (high - low) * f64::from(length);
+    let point =
+        |&(false_alarm, miss): &(f64, f64)| (left + place(false_alarm) as i32, bottom - place(miss) as i32);
+    draw(size, |area| {
+        let small = ("sans-serif", 12).into_font();
+        area.draw_text(title, &("sans-serif", 14).into_font().color(&BLACK), (6, 8))?;
+        for share in TICKS {
+            let (x, y) = point(&(share, share));
+            let grey = RGBColor(210, 210, 210);
+            area.draw(&PathElement::new(vec![(x, bottom), (x, bottom - length)], grey))?;
+            area.draw(&PathElement::new(vec![(left, y), (left + length, y)], grey))?;
+            let below = small.color(&BLACK).pos(Pos::new(HPos::Center, VPos::Top));
+            area.draw_text(&format!("{}", 100.0 * share), &below, (x, bottom + 6))?;
+            let beside = small.color(&BLACK).pos(Pos::new(HPos::Right, VPos::Center));
+            area.draw_text(&format!("{}", 100.0 * share), &beside, (left - 6, y))?;
+        }
+        area.draw(&PathElement::new(
+            vec![(left, bottom), (left + length, bottom - length)],
+            RGBColor(160, 160, 160),
+        ))?;
+        area.draw_text("false alarms, %", &small.color(&BLACK), (left, side - 18))?;
+        area.draw_text("misses, %", &small.color(&BLACK), (6, 28))?;
+        for (at, (name, curve)) in curves.iter().enumerate() {
+            let colour = COLOURS[at % COLOURS.len()];
+            area.draw(&PathElement::new(
+                curve.iter().map(point).collect::<Vec<_>>(),
+                colour.stroke_width(2),
+            ))?;
+            let top = 52 + 20 * at as i32;
+            let right = left + length + 12;
+            area.draw(&PathElement::new(
+                vec![(right, top + 6), (right + 18, top + 6)],
+                colour.stroke_width(2),
+            ))?;
+            area.draw_text(name, &small.color(&BLACK), (right + 24, top))?;
+        }
+        Ok(())
+    })
+}
+
+/// The normal deviate below which `share` of a normal distribution lies, to 1e-3 (Abramowitz and Stegun, 26.2.23).
+fn probit(share: f64) -> f64 {
+    let tail = share.clamp(1e-9, 1.0 - 1e-9).min(1.0 - share.clamp(1e-9, 1.0 - 1e-9));
+    let t = (-2.0 * tail.ln()).sqrt();
+    let deviate = t
+        - (2.515_517 + t * (0.802_853 + t * 0.010_328))
+            / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
+    if share < 0.5 { -deviate } else { deviate }
+}
+
 type Drawn<'a> = std::result::Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 fn draw(
@@ -117,8 +180,18 @@ mod tests {
         for part in ["<svg", "row", "two", "12", "34", "a &lt;table&gt;"] {
             assert!(svg.contains(part), "{part} is missing of {svg}");
         }
+        let svg =
+            det("errors", &[("one <system>".into(), vec![(1.0, 0.0), (0.1, 0.1), (0.0, 1.0)])]).unwrap();
+        assert!(svg.contains("one &lt;system&gt;") && svg.matches("<polyline").count() > 10, "{svg}");
         let svg = scatter("points", &["anger", "calm"], &[(0.0, 1.0, 0), (2.0, -1.0, 1)]).unwrap();
         assert_eq!(svg.matches("<circle").count(), 4);
         assert!(svg.contains("anger"));
+    }
+
+    #[test]
+    fn deviates_are_those_of_a_normal_distribution() {
+        for (share, deviate) in [(0.5, 0.0), (0.975, 1.959_964), (0.001, -3.090_232), (0.158_655, -1.0)] {
+            assert!((probit(share) - deviate).abs() < 1e-3, "{share}: {}", probit(share));
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::moderation_args::ModerationArgs;
+use super::who_args::WhoArgs;
 use crate::asr::ctc::PartialOptions;
 use crate::asr::romanize::Script;
 use crate::asr::{LanguageChoice, Options};
@@ -65,6 +66,8 @@ pub struct HearArgs {
     pub(super) ctc: CtcArgs,
     #[command(flatten)]
     pub(super) moderation: ModerationArgs,
+    #[command(flatten)]
+    pub(super) who: WhoArgs,
     /// Probability from which a sound is taken for speech.
     #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = unit_interval, help_heading = "Segments")]
     vad_threshold: f32,
@@ -126,6 +129,11 @@ pub enum StreamOutput {
 }
 
 impl HearArgs {
+    /// The same, judged by what is built in where nothing was said of it.
+    pub fn judging(self) -> Self {
+        Self { moderation: self.moderation.or_built_in(), ..self }
+    }
+
     pub(super) fn talk(&self) -> Talk {
         if self.quiet { Talk::Quiet } else { Talk::Stderr }
     }
@@ -203,7 +211,7 @@ impl HearArgs {
     /// What the first event tells of the settings, for a stream from `source`.
     pub(super) fn stream_start(&self, source: String, channel: Option<usize>) -> StreamStart {
         let languages = self.language.iter().chain(&self.languages).cloned().collect();
-        self.moderation.note(StreamStart {
+        self.who.note(self.moderation.note(StreamStart {
             source,
             sample_rate: 0,
             program: format!("awaaz {}", env!("CARGO_PKG_VERSION")),
@@ -216,6 +224,8 @@ impl HearArgs {
             language_model: self.ctc.lm.as_ref().map(|path| path.display().to_string()),
             lm_weight: self.ctc.lm_weight,
             word_bonus: self.ctc.word_bonus,
+            unknown_penalty: self.ctc.unknown_penalty,
+            hotword_weight: self.ctc.hotword_weight,
             identifier: self.ctc.identify.clone(),
             script: if self.romanize { Script::Latin } else { Script::Own },
             vad_threshold: self.vad_threshold,
@@ -223,7 +233,7 @@ impl HearArgs {
             max_segment: self.max_segment.as_secs_f64(),
             channel,
             ..StreamStart::default()
-        })
+        }))
     }
 
     /// The arguments that a stream was heard with, by its first event.
@@ -240,9 +250,12 @@ impl HearArgs {
                 lm: start.language_model.as_ref().map(PathBuf::from),
                 lm_weight: start.lm_weight,
                 word_bonus: start.word_bonus,
+                unknown_penalty: start.unknown_penalty,
+                hotword_weight: start.hotword_weight,
                 identify: start.identifier.clone(),
             },
             moderation: ModerationArgs::of_stream(start),
+            who: WhoArgs::of_stream(start),
             vad_threshold: start.vad_threshold,
             min_silence: duration(start.min_silence),
             max_segment: duration(start.max_segment),

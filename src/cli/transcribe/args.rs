@@ -10,8 +10,10 @@ use crate::asr::romanize::Script;
 use crate::asr::{Chunking, LanguageChoice, Options, Task};
 use crate::audio::DecodeOptions;
 use crate::cli::ctc_args::CtcArgs;
+use crate::cli::diarize_args::DiarizeArgs;
 use crate::cli::input_args::InputArgs;
 use crate::cli::model_args::{ModelArgs, Talk};
+use crate::cli::speaker_args::USUAL_MODEL;
 use crate::cli::values::{count, language, unit_interval};
 use crate::output::{Format, Layout, Progress};
 
@@ -24,6 +26,7 @@ Examples:
   awaaz transcribe call.wav --language hi --channel 1  the second channel, in Hindi
   awaaz transcribe talk.wav --model facebook/wav2vec2-base-960h
                                                        a model that spells, from the Hugging Face hub
+  awaaz transcribe call.wav --diarize --format srt     who says what
   awaaz transcribe call.wav --language hi --romanize   Hindi in Latin letters
   ffmpeg -i film.avi -f s16le -ar 16000 -ac 1 - | awaaz transcribe - --raw s16le
 
@@ -102,6 +105,9 @@ pub struct TranscribeArgs {
     /// Find the time of each word.
     #[arg(long, help_heading = "Recognition")]
     word_times: bool,
+    /// For models that spell: find the time of each character; json and jsonl tell it.
+    #[arg(long, help_heading = "Recognition")]
+    char_times: bool,
     /// Hear all of the audio in windows of 30 s, silence too, rather than what is found to be speech.
     #[arg(long, help_heading = "Recognition")]
     no_vad: bool,
@@ -115,6 +121,15 @@ pub struct TranscribeArgs {
         help_heading = "Recognition"
     )]
     vad_threshold: f32,
+
+    /// Tell who says what: times of words are found too, and text comes when all was heard.
+    #[arg(long, help_heading = "Speakers")]
+    pub(super) diarize: bool,
+    /// The model that tells who speaks.
+    #[arg(long, value_name = "NAME|PATH", default_value = USUAL_MODEL, requires = "diarize", help_heading = "Speakers")]
+    speaker_model: String,
+    #[command(flatten)]
+    speakers: DiarizeArgs,
 
     #[command(flatten)]
     input: InputArgs,
@@ -175,6 +190,17 @@ pub struct RecognizerSettings {
     pub talk: Talk,
 }
 
+/// What tells speakers apart.
+#[derive(Debug, Clone)]
+pub struct DiarizerSettings {
+    /// The speaker encoder.
+    pub model: ModelArgs,
+    /// How recordings are diarized.
+    pub diarize: DiarizeArgs,
+    /// Whether the user is told how a pull goes.
+    pub talk: Talk,
+}
+
 impl TranscribeArgs {
     /// What the user is told on the way.
     pub fn progress(&self) -> Progress {
@@ -219,6 +245,15 @@ impl TranscribeArgs {
         }
     }
 
+    /// What the speakers are told apart with, where that is asked for.
+    pub(super) fn diarizer(&self) -> Option<DiarizerSettings> {
+        self.diarize.then(|| DiarizerSettings {
+            model: self.model.for_model(&self.speaker_model),
+            diarize: self.speakers.clone(),
+            talk: if self.quiet { Talk::Quiet } else { Talk::Stderr },
+        })
+    }
+
     fn options(&self) -> Options {
         let language = match (&self.language, self.languages.as_slice()) {
             (Some(code), _) => LanguageChoice::Fixed(code.clone()),
@@ -233,7 +268,10 @@ impl TranscribeArgs {
             temperatures: self.temperatures(),
             prompt: self.prompt.clone(),
             hotwords: self.hotwords.clone(),
-            word_times: self.word_times || self.format.iter().any(|format| format.needs_word_times()),
+            word_times: self.word_times
+                || self.diarize
+                || self.format.iter().any(|format| format.needs_word_times()),
+            char_times: self.char_times,
             batch: self.batch,
             chunking: match self.no_vad {
                 true => Chunking::Windows,

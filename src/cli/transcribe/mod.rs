@@ -5,22 +5,26 @@
 
 mod args;
 mod live;
+mod speakers;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use args::{RecognizerSettings, TranscribeArgs};
+pub use args::{DiarizerSettings, RecognizerSettings, TranscribeArgs};
 
 use super::Exit;
 use super::inputs::{Input, expand};
 use super::stop::Stop;
-use crate::asr::{Recognizer, Transcript};
+use crate::asr::{AudioSource, Recognizer, Transcript};
 use crate::audio::{AudioStream, DecodeOptions};
 use crate::compute::Precision;
-use crate::output::{Existing, Format, Origin, OutputFolder, Progress, Style, output_names, pace};
+use crate::output::{
+    Existing, Format, Origin, OutputFolder, Progress, Style, output_names, pace, split_by_speaker,
+};
 use crate::{Error, Result};
 use live::{Live, Watcher};
+use speakers::{Heard, Told};
 
 /// What a run touches outside itself.
 pub struct Environment<'a> {
@@ -63,7 +67,9 @@ pub fn run(args: &TranscribeArgs, environment: Environment) -> Result<Exit> {
             channel: args.ctm_channel(),
             layout: args.layout(),
             script: args.script(),
+            turns: Vec::new(),
         },
+        speakers: args.diarizer().map(Told::new),
         settings: args.recognizer_settings(),
         recognizer: None,
         environment,
@@ -140,6 +146,8 @@ struct Run<'a> {
     style: Style,
     settings: RecognizerSettings,
     recognizer: Option<Box<dyn Recognizer>>,
+    /// Who says what, where that is asked for.
+    speakers: Option<Told>,
     environment: Environment<'a>,
     tally: Tally,
 }
@@ -197,7 +205,7 @@ impl Run<'_> {
         self.load()?;
         self.style.file = name.clone();
         self.environment.progress.begin(&name, number, count, audio.info().duration);
-        let transcript = self.recognize(&name, &mut audio)?;
+        let transcript = self.transcript(&name, &mut audio)?;
         for warning in audio.warnings() {
             self.environment.progress.say(&format!("{name}: {warning}"));
         }
@@ -218,10 +226,48 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The transcript of `audio`; by the end, all of it is on stdout where it goes there.
-    fn recognize(&mut self, name: &str, audio: &mut AudioStream) -> Result<Transcript, Trouble> {
+    /// The transcript of `audio`, cut by who says it where that is asked for; by the end, all of it is on stdout where it goes
+    /// there.
+    fn transcript(&mut self, name: &str, audio: &mut AudioStream) -> Result<Transcript, Trouble> {
+        if self.speakers.is_none() {
+            return self.recognize(name, audio);
+        }
+        let mut heard = Heard::new(audio);
+        let transcript = self.recognize(name, &mut heard)?;
+        let samples = heard.into_samples().map_err(Trouble::file)?;
+        let Some(told) = &mut self.speakers else { return Ok(transcript) };
+        let turns = told.turns(&samples, &mut self.environment.progress, &self.environment.stop);
+        let turns = turns.map_err(|error| match error {
+            Error::Interrupted => Trouble::Stopped,
+            error => Trouble::All(error),
+        })?;
+        let (transcript, turns) = split_by_speaker(&transcript, &turns);
+        self.style.turns = turns;
+        self.show(name, &transcript)?;
+        Ok(transcript)
+    }
+
+    /// Puts a transcript that was not shown while it grew on stdout, where it goes there.
+    fn show(&mut self, name: &str, transcript: &Transcript) -> Result<(), Trouble> {
+        let Sink::Stdout { format, headed } = &self.sink else { return Ok(()) };
+        let heading = if *headed { live::heading(name, self.tally.done == 0) } else { String::new() };
+        let text = heading + &format.render(transcript, &self.style);
+        let stdout = &mut *self.environment.stdout;
+        let shown = self
+            .environment
+            .progress
+            .aside(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        shown.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Trouble::ReaderGone,
+            _ => Trouble::All(Error::io("stdout", error)),
+        })
+    }
+
+    /// The transcript of `audio`; by the end, all of it is on stdout where it goes there, but for one that is still to be cut.
+    fn recognize(&mut self, name: &str, audio: &mut dyn AudioSource) -> Result<Transcript, Trouble> {
         let Some(recognizer) = &mut self.recognizer else { return Err(Trouble::Stopped) };
         let live = match &self.sink {
+            Sink::Stdout { .. } if self.speakers.is_some() => None,
             Sink::Stdout { format, headed } => {
                 let heading = headed.then(|| live::heading(name, self.tally.done == 0));
                 Some(Live::new(&mut *self.environment.stdout, format.writer(&self.style), heading))

@@ -86,6 +86,8 @@ mod tests {
             Case { files: &[("AudioData/DC/a01.wav", "")], layout: Layout::Savee },
             Case { files: &[("f1/dis-f1-b1.wav", "")], layout: Layout::Emovo },
             Case { files: &[("Actor_01/03-01-05-01-02-01-01.wav", "")], layout: Layout::Ravdess },
+            Case { files: &[("1688/1688-142285-0000.flac", "")], layout: Layout::LibriSpeech },
+            Case { files: &[("p225/p225_003.flac", "")], layout: Layout::Vctk },
             Case { files: &[("hindi_train.csv", "label,text\n"), ("README.md", "")], layout: Layout::Macd },
             Case {
                 files: &[("manifest.csv", "path,label\n"), ("wav/03a01Fa.wav", "")],

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::names::{EMO_DB, EMOVO, RAVDESS, SAVEE, Scheme, URDU};
+use super::names::{EMO_DB, EMOVO, LIBRISPEECH, RAVDESS, SAVEE, Scheme, URDU, VCTK};
 use super::record::Record;
 use super::{adima, adima_parquet, detect, macd, manifest};
 use crate::{Error, Result};
@@ -27,6 +27,10 @@ pub enum Layout {
     Emovo,
     /// RAVDESS: emotions acted in English (Livingstone and Russo, PLOS ONE 2018).
     Ravdess,
+    /// LibriSpeech: read English of many speakers (Panayotov et al., ICASSP 2015).
+    LibriSpeech,
+    /// VCTK: read English in many accents (Yamagishi et al., 2019).
+    Vctk,
     /// MACD: abuse in comments of five Indian languages, which are texts (Gupta et al., NeurIPS 2022).
     Macd,
     /// A list of clips with their labels.
@@ -45,7 +49,7 @@ enum Rest {
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Adima,
         Self::AdimaParquet,
         Self::Urdu,
@@ -53,11 +57,14 @@ impl Layout {
         Self::Savee,
         Self::Emovo,
         Self::Ravdess,
+        Self::LibriSpeech,
+        Self::Vctk,
         Self::Macd,
         Self::Manifest,
     ];
 
-    /// Its name: `adima`, `adima-parquet`, `urdu`, `emo-db`, `savee`, `emovo`, `ravdess`, `macd` or `manifest`.
+    /// Its name: `adima`, `adima-parquet`, `urdu`, `emo-db`, `savee`, `emovo`, `ravdess`, `librispeech`, `vctk`, `macd`
+    /// or `manifest`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Adima => "adima",
@@ -67,6 +74,8 @@ impl Layout {
             Self::Savee => "savee",
             Self::Emovo => "emovo",
             Self::Ravdess => "ravdess",
+            Self::LibriSpeech => "librispeech",
+            Self::Vctk => "vctk",
             Self::Macd => "macd",
             Self::Manifest => "manifest",
         }
@@ -96,6 +105,8 @@ impl Layout {
             Self::Savee => SAVEE.read(path),
             Self::Emovo => EMOVO.read(path),
             Self::Ravdess => RAVDESS.read(path),
+            Self::LibriSpeech => LIBRISPEECH.read(path),
+            Self::Vctk => VCTK.read(path),
             Self::Macd => macd::read(path),
             Self::Manifest => manifest::read(path),
         }?;
@@ -110,6 +121,8 @@ impl Layout {
             Self::Savee => Some(SAVEE),
             Self::Emovo => Some(EMOVO),
             Self::Ravdess => Some(RAVDESS),
+            Self::LibriSpeech => Some(LIBRISPEECH),
+            Self::Vctk => Some(VCTK),
             Self::Adima | Self::AdimaParquet | Self::Macd | Self::Manifest => None,
         }
     }
@@ -124,6 +137,8 @@ impl Layout {
             Self::Savee => SAVEE.form,
             Self::Emovo => EMOVO.form,
             Self::Ravdess => RAVDESS.form,
+            Self::LibriSpeech => LIBRISPEECH.form,
+            Self::Vctk => VCTK.form,
             Self::Macd => macd::FORM,
             Self::Manifest => manifest::FORM,
         }

@@ -9,6 +9,8 @@
 //! | [`Layout::Savee`] | `AudioData/DC/a01.wav`, or `DC_a01.wav` | emotions | `en` |
 //! | [`Layout::Emovo`] | `f1/dis-f1-b1.wav` | emotions | `it` |
 //! | [`Layout::Ravdess`] | `Actor_01/03-01-05-01-02-01-01.wav`, speech alone | emotions | `en` |
+//! | [`Layout::LibriSpeech`] | `1688/142285/1688-142285-0000.flac` | `read` | `en` |
+//! | [`Layout::Vctk`] | `p225/p225_003.wav`, `p225_003_mic1.flac` | `read` | `en` |
 //! | [`Layout::Macd`] | `{language}_{train,val,test}.csv` of `label,text`, where 0 is abusive | `abusive`, `clean` | five of India |
 //! | [`Layout::Manifest`] | `manifest.csv` or `manifest.jsonl` of `path,label,speaker,language,split` | as they stand | as it stands |
 //!

@@ -1,4 +1,4 @@
-//! Corpora of emotions whose file names say everything: who speaks, and the emotion.
+//! Corpora whose file names say everything: who speaks, and the emotion where it is acted.
 
 use std::path::{Path, PathBuf};
 
@@ -49,6 +49,15 @@ pub(super) const RAVDESS: Scheme = Scheme {
     language: "en",
     form: "03-01-05-01-02-01-24.wav: modality, 01 for speech, emotion (01 to 08), intensity, statement, repetition, actor",
     parse: ravdess,
+};
+
+pub(super) const LIBRISPEECH: Scheme =
+    Scheme { language: "en", form: "1688-142285-0000.flac: speaker, chapter, utterance", parse: librispeech };
+
+pub(super) const VCTK: Scheme = Scheme {
+    language: "en",
+    form: "p225_003.flac or p225_003_mic1.flac: speaker (p or s and a number), text, microphone",
+    parse: vctk,
 };
 
 impl Scheme {
@@ -183,6 +192,21 @@ fn ravdess(path: &Path) -> Option<Name> {
     (numbers && channel == "01").then(|| Name { label, speaker: actor.into() })
 }
 
+/// Read speech; all of one label.
+fn librispeech(path: &Path) -> Option<Name> {
+    let fields: [&str; 3] = fields(files::stem(path), '-')?;
+    fields.iter().all(|field| is_number(field)).then(|| Name { label: "read", speaker: fields[0].into() })
+}
+
+/// As [`librispeech`].
+fn vctk(path: &Path) -> Option<Name> {
+    let mut fields = files::stem(path).split('_');
+    let (speaker, text) = (fields.next()?, fields.next()?);
+    let number = speaker.strip_prefix('p').or_else(|| speaker.strip_prefix('s'))?;
+    let rest = fields.all(|field| matches!(field, "mic1" | "mic2"));
+    (is_number(number) && is_number(text) && rest).then(|| Name { label: "read", speaker: speaker.into() })
+}
+
 fn fields<const N: usize>(stem: &str, between: char) -> Option<[&str; N]> {
     stem.split(between).collect::<Vec<_>>().try_into().ok()
 }
@@ -197,7 +221,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SCHEMES: [Scheme; 5] = [URDU, EMO_DB, SAVEE, EMOVO, RAVDESS];
+    const SCHEMES: [Scheme; 7] = [URDU, EMO_DB, SAVEE, EMOVO, RAVDESS, LIBRISPEECH, VCTK];
 
     #[test]
     fn names_say_the_emotion_and_the_speaker() {
@@ -220,6 +244,9 @@ mod tests {
             Case { path: "m3/gio-m3-l4.flac", of: 3, label: "happiness", speaker: "m3" },
             Case { path: "Actor_24/03-01-05-01-02-01-24.wav", of: 4, label: "anger", speaker: "24" },
             Case { path: "03-01-02-01-02-01-07.wav", of: 4, label: "calm", speaker: "07" },
+            Case { path: "1688/142285/1688-142285-0000.flac", of: 5, label: "read", speaker: "1688" },
+            Case { path: "p225/p225_003.flac", of: 6, label: "read", speaker: "p225" },
+            Case { path: "wav48/s5/s5_024_mic2.flac", of: 6, label: "read", speaker: "s5" },
         ];
         for case in cases {
             for (number, scheme) in SCHEMES.iter().enumerate() {
@@ -251,6 +278,10 @@ mod tests {
             "03-01-09-01-02-01-24.wav",
             "03-01-05-01-02-01.wav",
             "3-1-5-1-2-1-24.wav",
+            "1688-142285.flac",
+            "1688-142285-a.flac",
+            "p225_a.flac",
+            "p225_003_mic3.flac",
         ] {
             assert!(!SCHEMES.iter().any(|scheme| scheme.fits(Path::new(path))), "{path}");
         }

@@ -191,7 +191,11 @@ fn finals(state: &ViewState, width: u16, rows: usize) -> Vec<Line<'static>> {
 
 fn final_lines(text: &FinalText, width: u16) -> Vec<Line<'static>> {
     let prefix = prefix(text.t0, &text.language, width).dim();
-    hanging(prefix, wrap([(text.text.as_str(), Firmness::Stable)], columns_of_text(width)))
+    let said = match &text.speaker {
+        Some(speaker) => format!("{speaker}: {}", text.text),
+        None => text.text.clone(),
+    };
+    hanging(prefix, wrap([(said.as_str(), Firmness::Stable)], columns_of_text(width)))
 }
 
 /// The last lines of what is not final, in at most half of the region.

@@ -2,7 +2,7 @@
 
 use super::wrap::clean;
 use crate::event::{EndStatus, Event, EventKind, GapReason, ShedState, ShedWork, VerdictStatus};
-use crate::output::verdicts::{emotion, told};
+use crate::output::verdicts::{about_speaker, emotion, told};
 
 /// A line of the events region.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,11 +46,17 @@ impl LaneEntry {
                 (Weight::Warning, format!("{length:.2} s of sound are missing: {why}"))
             }
             EventKind::Shed { work, state, step } => {
-                let ShedWork::Partials = work;
+                let what = match work {
+                    ShedWork::Partials => "partials",
+                    ShedWork::Speakers => "speakers",
+                };
                 match state {
-                    ShedState::Thinned => (Weight::Warning, format!("partials only every {step:.1} s")),
-                    ShedState::Stopped => (Weight::Warning, "no more partials".into()),
-                    ShedState::Restored => (Weight::Note, format!("partials every {step:.1} s again")),
+                    ShedState::Thinned => (Weight::Warning, format!("{what} only every {step:.1} s")),
+                    ShedState::Stopped => (Weight::Warning, format!("no more {what}")),
+                    ShedState::Restored if *step > 0.0 => {
+                        (Weight::Note, format!("{what} every {step:.1} s again"))
+                    }
+                    ShedState::Restored => (Weight::Note, format!("{what} again")),
                 }
             }
             EventKind::Verdict(verdict) => {
@@ -63,6 +69,10 @@ impl LaneEntry {
             }
             EventKind::Emotion { label, probabilities, .. } => {
                 (Weight::Note, clean(&emotion(label, probabilities)))
+            }
+            EventKind::Speaker(told) => {
+                let weight = if told.actions.is_empty() { Weight::Note } else { Weight::Warning };
+                (weight, clean(&about_speaker(told)?))
             }
             EventKind::Marker { name } => (Weight::Note, clean(name)),
             EventKind::Error { stage, message } => (Weight::Failure, clean(&format!("{stage}: {message}"))),

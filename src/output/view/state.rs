@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use super::lanes::LaneEntry;
 use super::wrap::clean;
 use crate::asr::romanize::romanize;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, SpeakerTold};
+use crate::output::verdicts::speaker;
 use crate::pipeline::Gauges;
 
 /// Finals that can be scrolled back to.
@@ -26,8 +27,11 @@ pub struct FinalText {
     pub t0: f64,
     /// Language code.
     pub language: String,
+    /// Who said it, where that is told.
+    pub speaker: Option<String>,
     /// What was said.
     pub text: String,
+    segment: u64,
 }
 
 /// What was understood so far of a segment that has no final.
@@ -69,6 +73,8 @@ pub struct Picture {
     /// Oldest first.
     pub finals: VecDeque<FinalText>,
     finals_so_far: u64,
+    /// Speakers of segments that have no final yet.
+    named: VecDeque<(u64, String)>,
     /// Segments that have no final yet, oldest first.
     pub growing: VecDeque<Growing>,
     /// Oldest first.
@@ -208,10 +214,11 @@ impl Picture {
                 growing.unstable = shown(unstable);
                 growing.language.clone_from(language);
             }
+            EventKind::Speaker(told) => self.name(told),
             EventKind::Final { segment, text, romanized, language, .. } => {
                 // Finals come in order; one that did not get here must not leave its partial behind.
                 self.growing.retain(|growing| growing.segment > *segment);
-                self.add_final(event.t0, language, romanized.as_ref().unwrap_or(text));
+                self.add_final(*segment, event.t0, language, romanized.as_ref().unwrap_or(text));
             }
             EventKind::StreamEnd { .. } => {
                 self.in_speech = false;
@@ -242,13 +249,31 @@ impl Picture {
         &mut self.growing[at]
     }
 
-    fn add_final(&mut self, t0: f64, language: &str, text: &str) {
+    /// Names the speaker of a final, or of one that is to come.
+    fn name(&mut self, told: &SpeakerTold) {
+        let Some(name) = speaker(told).map(clean) else { return };
+        match self.finals.iter_mut().rev().find(|last| last.segment == told.segment) {
+            Some(last) => last.speaker = Some(name),
+            None => {
+                self.named.push_back((told.segment, name));
+                if self.named.len() > LANES {
+                    self.named.pop_front();
+                }
+            }
+        }
+    }
+
+    fn add_final(&mut self, segment: u64, t0: f64, language: &str, text: &str) {
         if text.trim().is_empty() {
             return;
         }
         let number = self.finals_so_far;
         self.finals_so_far += 1;
-        self.finals.push_back(FinalText { number, t0, language: language.into(), text: clean(text) });
+        let named = self.named.iter().find(|(of, _)| *of == segment);
+        let speaker = named.map(|(_, name)| name.clone());
+        self.named.retain(|(of, _)| *of > segment);
+        let (language, text) = (language.into(), clean(text));
+        self.finals.push_back(FinalText { number, t0, language, speaker, text, segment });
         if self.finals.len() > FINALS {
             self.finals.pop_front();
         }

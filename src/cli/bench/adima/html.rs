@@ -3,7 +3,8 @@
 use super::figures::Report;
 use super::markdown;
 use crate::Result;
-use crate::cli::bench::heads::page::{confusion, escaped, heat_map, page, projection};
+use crate::cli::bench::heads::page::{confusion, heat_map, page, projection};
+use crate::cli::bench::page::escaped;
 
 /// The report as a page that needs nothing beside it.
 ///
