@@ -25,6 +25,7 @@ mod mlp;
 mod network;
 mod number;
 mod smo;
+mod span;
 pub mod speaker;
 pub mod standardise;
 mod svm;

@@ -41,12 +41,12 @@ impl Builtin {
 }
 
 impl Head {
-    /// The built-in head of that name, else the file at that path. A file that bears such a name is had with `./` before it.
+    /// The built-in head of that name, where there is no such file; else that of the file.
     ///
     /// # Errors
     /// Those of [`Head::load`]; where there is no such file the error names the heads that are built in.
     pub fn open(name: &Path) -> Result<Self> {
-        if let Some(builtin) = name.to_str().and_then(Builtin::named) {
+        if let Some(builtin) = name.to_str().and_then(Builtin::named).filter(|_| !name.exists()) {
             return builtin.head();
         }
         Self::load(name).map_err(|error| match error {
