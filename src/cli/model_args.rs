@@ -262,7 +262,7 @@ impl ModelArgs {
     }
 }
 
-/// The classifier of texts that `name` is: a file, else a transformer in a folder, or of the hub, which computes on `threads`.
+/// The classifier of texts that `name` is: built in, or a file, else a transformer in a folder, or of the hub, which computes on `threads`.
 ///
 /// # Errors
 /// Those of finding, reading and checking it.
@@ -274,7 +274,7 @@ pub fn open_text_head(
     let is_file = name.is_file() || name.extension().is_some_and(|extension| extension == "safetensors");
     match name.to_str().filter(|name| !is_file && name.contains(['/', '\\']) || Path::new(name).is_dir()) {
         Some(model) => Ok(Box::new(TransformerClassifier::load(&resolve(model, options)?, threads()?)?)),
-        None => Ok(Box::new(TextClassifier::load(name)?)),
+        None => Ok(Box::new(TextClassifier::open(name)?)),
     }
 }
 

@@ -69,12 +69,14 @@ impl ModerateArgs {
 /// [`Error::Setting`] where the arguments contradict each other, and those of loading the model.
 pub fn run(args: &ModerateArgs) -> Result<Exit> {
     let stop = Stop::on_signals()?;
-    let listener = Listener::load(&args.hear, args.style(), &stop)?;
+    let hear = args.hear.clone().judging();
+    let listener = Listener::load(&hear, args.style(), &stop)?;
     let mut progress = args.hear.progress();
     let (mut done, mut failed) = (0, 0);
     if args.out.is_some() && listener.judges().is_empty() {
         return Err(Error::Setting(
-            "--out: there is nothing to judge by: give --lexicon, --text-head or --head".into(),
+            "--out: there is nothing to judge by: leave out --text-head none, or give --lexicon or --head"
+                .into(),
         ));
     }
     let inputs = expand(&args.inputs);

@@ -2,8 +2,9 @@
 //!
 //! [`normalise()`] undoes spellings that hide a word, and knows where everything stood in the original; [`lexicon`] finds
 //! the terms of word lists and says which it found; [`classifier`] gives the probability that a text is abusive, in any
-//! of the languages that it was [trained](train) on, and which words speak for it; a [`TransformerClassifier`] is one of the
-//! Hugging Face hub. Both are a [`TextHead`]. No list and no model is built in.
+//! of the languages that it was [trained](train) on, and which words speak for it; one is built in, by the name
+//! [`BUILT_IN`](classifier::BUILT_IN). A [`TransformerClassifier`] is one of the Hugging Face hub. Both are a [`TextHead`]. No
+//! list is built in.
 
 pub mod classifier;
 pub mod dataset;
@@ -18,6 +19,7 @@ pub mod normalise;
 mod scale;
 pub mod train;
 mod transformer;
+mod votes;
 
 pub use classifier::TextClassifier;
 pub use features::{FeatureOptions, Letters};

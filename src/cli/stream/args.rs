@@ -126,6 +126,11 @@ pub enum StreamOutput {
 }
 
 impl HearArgs {
+    /// The same, judged by what is built in where nothing was said of it.
+    pub fn judging(self) -> Self {
+        Self { moderation: self.moderation.or_built_in(), ..self }
+    }
+
     pub(super) fn talk(&self) -> Talk {
         if self.quiet { Talk::Quiet } else { Talk::Stderr }
     }

@@ -1,6 +1,6 @@
 //! What streams are judged by.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -11,6 +11,7 @@ use crate::cli::stop::Stop;
 use crate::event::StreamStart;
 use crate::learn::head::Encoder;
 use crate::moderation::Judges;
+use crate::text::classifier::BUILT_IN;
 use crate::{Error, weights};
 
 /// Arguments that say what speech is judged by.
@@ -23,8 +24,8 @@ pub struct ModerationArgs {
     /// A list of words to look for in the text; again for another.
     #[arg(long, value_name = "FILE")]
     pub lexicon: Vec<PathBuf>,
-    /// A classifier of the text: a file (`awaaz train text` makes one), or the folder, or OWNER/NAME on the Hugging Face hub, of
-    /// a transformer that sorts texts into classes.
+    /// A classifier of the text: `abuse`, which is built in, a file (`awaaz train text` makes one), the folder, or OWNER/NAME on
+    /// the Hugging Face hub, of a transformer that sorts texts into classes, or `none` [default: none; of `moderate`: abuse].
     #[arg(long, value_name = "FILE|NAME")]
     pub text_head: Option<PathBuf>,
     /// Thresholds, weights and actions [default: those of docs/moderation.md].
@@ -44,13 +45,24 @@ impl ModerationArgs {
         }
     }
 
+    /// The same with the built-in classifier of the text, where nothing was said of one.
+    pub fn or_built_in(self) -> Self {
+        let text_head = self.text_head.or_else(|| Some(PathBuf::from(BUILT_IN)));
+        Self { text_head, ..self }
+    }
+
+    /// The classifier of the text, unless it is none.
+    fn text_head(&self) -> Option<&Path> {
+        self.text_head.as_deref().filter(|&head| head != Path::new("none"))
+    }
+
     /// Notes them in the first event.
     pub fn note(&self, start: StreamStart) -> StreamStart {
         let name = |path: &PathBuf| path.display().to_string();
         StreamStart {
             heads: self.head.iter().map(name).collect(),
             lexicons: self.lexicon.iter().map(name).collect(),
-            text_head: self.text_head.as_ref().map(name),
+            text_head: self.text_head().map(|path| path.display().to_string()),
             policy: self.policy.as_ref().map(name),
             ..start
         }
@@ -61,8 +73,7 @@ impl ModerationArgs {
     /// # Errors
     /// Those of each file; [`Error::Setting`] for a policy with nothing to judge by.
     pub fn read(&self, model: &ModelArgs, talk: Talk, stop: &Stop) -> Result<Judges> {
-        let text =
-            self.text_head.as_deref().map(|head| model.load_text_head(head, talk, stop)).transpose()?;
+        let text = self.text_head().map(|head| model.load_text_head(head, talk, stop)).transpose()?;
         let judges = Judges::read(self.policy.as_deref(), &self.head, &self.lexicon, text)?;
         if judges.is_empty() && self.policy.is_some() {
             return Err(Error::Setting(
