@@ -268,7 +268,7 @@ impl ModelArgs {
     }
 }
 
-/// The classifier of texts that `name` is: a file, else a transformer in a folder, or of the hub, which computes on `threads`.
+/// The classifier of texts that `name` is: built in, or a file, else a transformer in a folder, or of the hub, which computes on `threads`.
 ///
 /// # Errors
 /// Those of finding, reading and checking it.

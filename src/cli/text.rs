@@ -42,8 +42,8 @@ pub struct TextArgs {
     /// A file of text, or - for stdin.
     #[arg(value_name = "FILE")]
     input: PathBuf,
-    /// The classifier: a file of `awaaz train text`, or the folder, or OWNER/NAME on the Hugging Face hub, of a transformer that
-    /// sorts texts into classes (XLM-R, RoBERTa, BERT).
+    /// The classifier: `abuse`, which is built in, a file of `awaaz train text`, or the folder, or OWNER/NAME on the Hugging Face
+    /// hub, of a transformer that sorts texts into classes (XLM-R, RoBERTa, BERT).
     #[arg(long, value_name = "FILE|NAME", required_unless_present = "lexicon")]
     head: Option<PathBuf>,
     /// Word lists.

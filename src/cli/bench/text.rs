@@ -29,8 +29,8 @@ Examples:
 The folder has a table for each part of each language, named as those of MACD: hindi_train.csv, hindi_val.csv,
 hindi_test.csv. For each language it tells the macro-F1 of a classifier of that language alone, of one of all languages,
 and of those that were trained on all others, zero-shot: with letters as they are written, as they sound in Latin letters,
-and with both; with the interval of 95 % of 1000 draws of the texts. Temperatures and thresholds are found on validation
-data of the languages that were learnt. With --head nothing is learnt: that classifier is measured on each of the data.";
+and with both; with the interval of 95 % of 1000 draws of the texts. Temperatures and thresholds are found on validation data
+of the languages that were learnt. With --head nothing is learnt: that classifier is measured on each of the data.";
 
 /// Tell how well abuse is told in text, also of languages that were not learnt.
 #[derive(Debug, Args)]
@@ -161,8 +161,10 @@ fn measure(args: &TextArgs, head: &TextClassifier) -> Result<Exit> {
         for language in languages(&examples) {
             let counts = counts(head, &among(&examples, &|other| other == language));
             let abusive = counts.hits + counts.misses;
-            let (texts, f1, accuracy) = (counts.total(), counts.macro_f1(), counts.accuracy());
-            out += &format!("| {name} | {language} | {texts} | {abusive} | {f1:.3} | {accuracy:.3} |\n");
+            let (texts, accuracy) = (counts.total(), counts.accuracy());
+            let Interval { value, low, high } = counts.macro_f1_interval(&Bootstrap::default())?;
+            let f1 = format!("{value:.3} ({low:.3}-{high:.3})");
+            out += &format!("| {name} | {language} | {texts} | {abusive} | {f1} | {accuracy:.3} |\n");
         }
     }
     io::stdout().write_all(out.as_bytes()).map_err(|error| Error::io("stdout", error))?;
