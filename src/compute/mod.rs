@@ -35,7 +35,7 @@ pub(crate) use lstm::lstm_cell;
 pub use lstm::{Lstm, LstmState};
 pub use norm::LayerNorm;
 pub use pack::{Arrays, PACK, Pack, Packed, Taken};
-pub(crate) use panels::int8_kernel;
+pub(crate) use panels::kernels;
 pub use precision::Precision;
 pub use rows::{RowLinear, RowMatrix};
 pub use self_attention::{AddBias, QueryAt, self_attention_into};
