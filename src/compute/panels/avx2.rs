@@ -11,16 +11,13 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::ops::Range;
 
-use super::single::Rows;
-use super::{Finish, Int8Product, Panels, Vector, strips};
+use super::{Finish, Int8Product, Vector, strips};
 use crate::compute::linear::After;
 
 /// Outputs of a panel.
 pub const PANEL: usize = 16;
 /// Rows that are multiplied together: 12 sums, two vectors of the panel, a spread row and a product fill the 16 registers.
 const ROWS: usize = 6;
-/// Inputs of f32 that are multiplied before the next: a panel's and a strip's stay in the first-level cache.
-const DEPTH: usize = 256;
 /// Numbers of 16 bits that the rows of a task have at most, which stay in the second-level cache.
 const ROOM: usize = 128 * 1024;
 
@@ -158,99 +155,6 @@ unsafe fn int8_tile<const R: usize>(
     }
 }
 
-/// Products of `x` with some `panels` of a weight of f32, the first output of which goes to `out`.
-///
-/// # Safety
-/// The processor has what [`is_available`] asks for; each row of `x` is as long as the weight is deep; `out` has room for as
-/// many rows as `x`, each `finish.stride` after the last, and for the outputs of the panels.
-#[target_feature(enable = "avx2,fma")]
-pub unsafe fn single_panels(x: Rows, weight: &Panels, panels: Range<usize>, out: *mut f32, finish: &Finish) {
-    // A weight without inputs gives what is added to nothing.
-    for first in (0..weight.depth.max(1)).step_by(DEPTH) {
-        let part = first..weight.depth.min(first + DEPTH);
-        for panel in panels.clone() {
-            let next = weight.from(panel + 1).get(part.start..).unwrap_or_default();
-            let out = out.wrapping_add((panel - panels.start) * PANEL);
-            for (strip, (row, rows)) in strips(x.count, ROWS).enumerate() {
-                let tile = Tile { weight, panel, part: part.clone(), finish };
-                let soon = if strip == 0 { &next[..part.len().min(next.len())] } else { &[] };
-                // SAFETY: the rows from `row` on are within those that the caller vouches for.
-                unsafe {
-                    let start = x.start.add(row * x.stride);
-                    let out = out.add(row * finish.stride);
-                    by_rows!(rows, single_tile(&tile, start, x.stride, soon, out));
-                }
-            }
-        }
-    }
-}
-
-/// What a few rows are multiplied with.
-struct Tile<'a> {
-    weight: &'a Panels,
-    panel: usize,
-    /// The inputs.
-    part: Range<usize>,
-    finish: &'a Finish<'a>,
-}
-
-/// `soon` are vectors that are needed soon.
-///
-/// # Safety
-/// As [`single_panels`], for `R` rows.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn single_tile<const R: usize>(
-    tile: &Tile,
-    x: *const f32,
-    stride: usize,
-    soon: &[Vector],
-    out: *mut f32,
-) {
-    let Tile { weight, panel, part, finish } = tile;
-    let vectors = weight.from(*panel).as_ptr().cast::<f32>();
-    let mut sums = [[_mm256_setzero_ps(); 2]; R];
-    for (step, k) in part.clone().enumerate() {
-        if step < soon.len() {
-            // What comes next is far away: a weight does not fit where its neighbour is.
-            _mm_prefetch::<_MM_HINT_T1>(soon.as_ptr().wrapping_add(step).cast());
-        }
-        // SAFETY: `k` is within the depth of the panel and of the rows.
-        unsafe {
-            let weights =
-                [_mm256_load_ps(vectors.add(k * PANEL)), _mm256_load_ps(vectors.add(k * PANEL + 8))];
-            for r in 0..R {
-                let x = _mm256_broadcast_ss(&*x.add(r * stride + k));
-                sums[r][0] = _mm256_fmadd_ps(x, weights[0], sums[r][0]);
-                sums[r][1] = _mm256_fmadd_ps(x, weights[1], sums[r][1]);
-            }
-        }
-    }
-    // In memory from here on: else the compiler keeps them there while they grow too.
-    let sums = black_box(sums);
-    let (is_first, is_last) = (part.start == 0, part.end == weight.depth);
-    let after = match finish.after {
-        After::Gelu if is_last => After::Gelu,
-        After::Add => After::Add,
-        After::Gelu | After::Store => After::Store,
-    };
-    for half in 0..2 {
-        let column = panel * PANEL + half * 8;
-        let lanes = Lanes::of(weight.outputs, column);
-        // SAFETY: what lies past the outputs is left alone.
-        unsafe {
-            let bias = if is_first { lanes.load_bias(finish, column) } else { _mm256_setzero_ps() };
-            for r in 0..R {
-                let out = out.wrapping_add(r * finish.stride + half * 8);
-                let mut value = _mm256_add_ps(sums[r][half], bias);
-                if !is_first && finish.after != After::Add {
-                    value = _mm256_add_ps(value, lanes.load(out));
-                }
-                lanes.finish(after, out, value);
-            }
-        }
-    }
-}
-
 /// Those of eight outputs that there are.
 #[derive(Clone, Copy)]
 enum Lanes {
@@ -365,23 +269,6 @@ fn exp(x: __m256) -> __m256 {
     times_power_of_two(value, power)
 }
 
-/// The exponential of numbers that are not above 0, to 18 bits.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn exp_short(x: __m256) -> __m256 {
-    // As those of `avx512`.
-    const TERMS: [f32; 5] = [0.009_600_4, 0.055_916_89, 0.240_237_18, 0.693_121_99, 1.0];
-    let x = _mm256_max_ps(x, _mm256_set1_ps(-87.0));
-    let x = _mm256_mul_ps(x, _mm256_set1_ps(std::f32::consts::LOG2_E));
-    let power = round(x);
-    let rest = _mm256_sub_ps(x, power);
-    let mut sum = _mm256_set1_ps(TERMS[0]);
-    for term in &TERMS[1..] {
-        sum = _mm256_fmadd_ps(sum, rest, _mm256_set1_ps(*term));
-    }
-    times_power_of_two(sum, power)
-}
-
 #[inline]
 #[target_feature(enable = "avx2")]
 fn round(x: __m256) -> __m256 {
@@ -394,78 +281,4 @@ fn round(x: __m256) -> __m256 {
 fn times_power_of_two(x: __m256, power: __m256) -> __m256 {
     let exponent = _mm256_slli_epi32::<23>(_mm256_cvtps_epi32(power));
     _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent))
-}
-
-/// How near exponentials are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exponential {
-    /// To 2 units in the last place.
-    Exact,
-    /// To 18 bits.
-    Short,
-}
-
-/// Replaces scores by the exponentials of what they are less the largest of them; returns the sum.
-#[target_feature(enable = "avx2,fma")]
-pub fn exponentials(scores: &mut [f32], nearness: Exponential) -> f32 {
-    let most = most(scores);
-    let apply = |x: __m256| match nearness {
-        Exponential::Exact => exp(_mm256_sub_ps(x, most)),
-        Exponential::Short => exp_short(_mm256_sub_ps(x, most)),
-    };
-    let mut sums = [_mm256_setzero_ps(); 2];
-    let mut parts = scores.chunks_exact_mut(16);
-    for part in &mut parts {
-        for (half, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: a part has two vectors.
-            unsafe {
-                let place = part.as_mut_ptr().add(half * 8);
-                let x = apply(_mm256_loadu_ps(place));
-                *sum = _mm256_add_ps(*sum, x);
-                _mm256_storeu_ps(place, x);
-            }
-        }
-    }
-    let mut sum = _mm256_add_ps(sums[0], sums[1]);
-    for part in parts.into_remainder().chunks_mut(8) {
-        let lanes = Lanes::of(part.len(), 0);
-        // SAFETY: what lies past the part is left alone; it adds nothing.
-        unsafe {
-            let x = apply(lanes.load(part.as_ptr()));
-            let x = match lanes {
-                Lanes::All => x,
-                Lanes::Some(mask) => _mm256_and_ps(x, _mm256_castsi256_ps(mask)),
-            };
-            sum = _mm256_add_ps(sum, x);
-            lanes.finish(After::Store, part.as_mut_ptr(), x);
-        }
-    }
-    let lanes: [f32; 8] = lanes_of(sum);
-    lanes.iter().sum()
-}
-
-/// The largest of `scores`, in every lane.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn most(scores: &[f32]) -> __m256 {
-    let mut most = [_mm256_set1_ps(f32::NEG_INFINITY); 4];
-    let parts = scores.chunks_exact(32);
-    let rest = parts.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for part in parts {
-        for (lane, most) in most.iter_mut().enumerate() {
-            // SAFETY: a part has four vectors.
-            *most = _mm256_max_ps(unsafe { _mm256_loadu_ps(part.as_ptr().add(lane * 8)) }, *most);
-        }
-    }
-    let most = _mm256_max_ps(_mm256_max_ps(most[0], most[1]), _mm256_max_ps(most[2], most[3]));
-    _mm256_set1_ps(lanes_of(most).into_iter().fold(rest, f32::max))
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn lanes_of(vector: __m256) -> [f32; 8] {
-    let mut lanes = [0.0; 8];
-    // SAFETY: there is room for eight numbers.
-    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), vector) };
-    lanes
 }

@@ -270,8 +270,8 @@ impl SinglePanels {
     /// Packs `weight`, `[outputs, inputs]`; none where the processor has no registers that wide.
     pub fn new(weight: &[f32], inputs: usize) -> Option<Self> {
         let word = |row: usize, k: usize| weight[row * inputs + k].to_bits();
-        single_registers()
-            .map(|registers| Self(Panels::new(registers, weight.len() / inputs, inputs, word, identity)))
+        has_single()
+            .then(|| Self(Panels::new(Registers::Wide, weight.len() / inputs, inputs, word, identity)))
     }
 
     /// Adds its array to those that are kept.
@@ -281,7 +281,7 @@ impl SinglePanels {
 
     /// A weight `[outputs, inputs]` that was kept; none where the processor has no registers that wide.
     pub fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
-        Panels::take(single_registers()?, arrays, outputs, inputs).map(Self)
+        has_single().then(|| Panels::take(Registers::Wide, arrays, outputs, inputs)).flatten().map(Self)
     }
 
     /// `x Wᵀ + bias` into or onto `out`, `[rows, outputs]`; rows of `x` start every `stride` numbers.
@@ -294,7 +294,7 @@ impl SinglePanels {
         let finish = Finish { bias, after, stride: outputs };
         let out = Output(out.as_mut_ptr());
         share(rows, BLOCK, &self.0, |first, rows, panels| {
-            let out = out.at(first * outputs + panels.start * self.0.registers.panel());
+            let out = out.at(first * outputs + panels.start * PANEL);
             single_panels(&x[first * stride..], stride, rows, &self.0, panels, out, &finish);
         });
     }
@@ -423,11 +423,11 @@ pub(super) fn narrow_parallel(values: &[f32], out: &mut [u16]) {
 
 /// For which instructions weights are packed: in int8, and in f32 where that is something else.
 pub(crate) fn kernels() -> &'static str {
-    match (int8_registers(), single_registers()) {
-        (Some(Registers::Wide), _) => "avx512-vnni",
-        (_, Some(Registers::Wide)) => "avx512",
-        (Some(Registers::Half), _) | (_, Some(Registers::Half)) => "avx2",
-        (None, None) => "any",
+    match int8_registers() {
+        Some(Registers::Wide) => "avx512-vnni",
+        Some(Registers::Half) if has_single() => "avx512",
+        Some(Registers::Half) => "avx2",
+        None => "any",
     }
 }
 
@@ -466,10 +466,10 @@ fn int8_registers() -> Option<Registers> {
     if has_int8() { Some(Registers::Wide) } else { avx2::is_available().then_some(Registers::Half) }
 }
 
-/// The registers for panels of f32.
+/// Whether the processor has registers for panels of f32.
 #[cfg(target_arch = "x86_64")]
-fn single_registers() -> Option<Registers> {
-    if avx512::has_single() { Some(Registers::Wide) } else { avx2::is_available().then_some(Registers::Half) }
+fn has_single() -> bool {
+    avx512::has_single()
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -488,12 +488,7 @@ fn single_panels(
     let rows = single::Rows { start: x.as_ptr(), stride, count };
     // SAFETY: panels are only made where the processor has what it takes; `multiply` checked the lengths, and no task
     // writes to another's rows and panels.
-    unsafe {
-        match weight.registers {
-            Registers::Wide => single::single_panels(rows, weight, panels, out, finish),
-            Registers::Half => avx2::single_panels(rows, weight, panels, out, finish),
-        }
-    }
+    unsafe { single::single_panels(rows, weight, panels, out, finish) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -606,8 +601,8 @@ mod other {
         None
     }
 
-    pub(super) fn single_registers() -> Option<Registers> {
-        None
+    pub(super) fn has_single() -> bool {
+        false
     }
 
     pub(super) fn int8_block(_: usize) -> usize {
