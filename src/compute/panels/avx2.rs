@@ -77,7 +77,8 @@ pub unsafe fn int8_panels(product: &Int8Product, panels: Range<usize>, out: *mut
     for panel in panels.clone() {
         let next = product.weight.panels.from(panel + 1);
         for (strip, (first, rows)) in strips(product.zeros.len(), ROWS).enumerate() {
-            let soon = next.get(strip * product.weight.panels.depth..).unwrap_or_default();
+            // The first strip fetches the next panel; more would drive the rows out of the cache.
+            let soon = if strip == 0 { next } else { &[] };
             // SAFETY: the rows from `first` on are within those that the caller vouches for.
             unsafe {
                 let x = widened.as_ptr().add(first * width);
