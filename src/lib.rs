@@ -26,9 +26,12 @@
 //!
 //! Time is counted in samples at 16 kHz ([`time::SampleIndex`]); every error is an [`Error`].
 
+#![deny(unsafe_code)]
+
 pub mod asr;
 pub mod audio;
 pub mod cli;
+#[allow(unsafe_code, reason = "kernels are of instructions of processors, and packs are mapped")]
 pub mod compute;
 pub mod convert;
 pub mod corpus;

@@ -1,7 +1,8 @@
 //! What makes networks fast on a CPU: packed linear layers, attention, convolution, threads.
 //!
 //! Guarantees: kernels are chosen at run time for the processor at hand (AVX-512, AVX2 with FMA, NEON, or
-//! plain code); results do not depend on the number of threads; all `unsafe` code of the crate is here.
+//! plain code); results do not depend on the number of threads; all `unsafe` code of the crate is here, but for what asks
+//! ONNX Runtime where it placed a graph, and the compiler refuses it elsewhere.
 //!
 //! Every layer has two ways in: `forward` takes and returns candle tensors, and the `_into` form works on
 //! slices without allocating. Matrices are row-major.
@@ -39,7 +40,7 @@ pub use lstm::{Lstm, LstmState};
 pub use nearest::Nearest;
 pub use norm::LayerNorm;
 pub use pack::{Arrays, PACK, Pack, Packed, Taken};
-pub(crate) use panels::int8_kernel;
+pub(crate) use panels::kernels;
 pub use precision::Precision;
 pub use rows::{RowLinear, RowMatrix};
 pub use self_attention::{AddBias, QueryAt, self_attention_into};

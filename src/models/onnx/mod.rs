@@ -13,6 +13,7 @@
 
 mod elf;
 mod library;
+#[allow(unsafe_code, reason = "ONNX Runtime is asked where it placed a graph by its C interface alone")]
 mod placement;
 mod provider;
 mod session;
