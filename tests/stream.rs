@@ -231,7 +231,8 @@ fn no_final_is_lost_where_hearing_takes_longer_than_the_source() {
     let at_once = run(SourcePace::Batch, pieces(vec![block(&sound)]), Scripted::default());
     let blocks = sound.chunks(4096).map(block).collect();
     let one_by_one = run(SourcePace::Batch, pieces(blocks), Scripted::default());
-    assert_eq!((at_once.0.status, finals(&at_once.1).len()), (EndStatus::Finished, 40));
+    assert_eq!(at_once.0.status, EndStatus::Finished);
+    assert!(finals(&at_once.1).len() >= 40);
     assert_eq!(determined(&at_once.1), determined(&one_by_one.1));
 }
 
