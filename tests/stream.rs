@@ -224,6 +224,18 @@ fn live_pace_gives_the_events_of_batch() {
     assert_eq!(paths.len(), 3, "{paths:?}");
 }
 
+/// A block is heard for longer than threads wait before they look whether the stream ends, as on a busy machine.
+#[test]
+fn no_final_is_lost_where_hearing_takes_longer_than_the_source() {
+    let sound = two_sentences().repeat(20);
+    let at_once = run(SourcePace::Batch, pieces(vec![block(&sound)]), Scripted::default());
+    let blocks = sound.chunks(4096).map(block).collect();
+    let one_by_one = run(SourcePace::Batch, pieces(blocks), Scripted::default());
+    assert_eq!(at_once.0.status, EndStatus::Finished);
+    assert!(finals(&at_once.1).len() >= 40);
+    assert_eq!(determined(&at_once.1), determined(&one_by_one.1));
+}
+
 #[test]
 fn a_marker_comes_after_all_that_was_said_before_it() {
     let samples = sentence();

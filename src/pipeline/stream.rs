@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use cpu_time::ProcessTime;
 use crossbeam_channel::RecvTimeoutError;
 
-use super::crew::{Closing, Crew, Ended};
+use super::crew::{Crew, Ended};
 use super::hear::{Found, Hear};
 use super::instruments::Instruments;
 use super::latency::Percentiles;
@@ -332,9 +332,8 @@ fn start_speakers(
     meter: Meter,
     to_publish: Sender<Draft>,
 ) -> Result<()> {
-    let closing = crew.closing();
     crew.start("speakers", move || {
-        run_stage(&mut stage, &mut work, &closing, &meter, |draft| to_publish.send(draft).is_ok())
+        run_stage(&mut stage, &mut work, until_no_more_comes, &meter, |draft| to_publish.send(draft).is_ok())
     })
 }
 
@@ -358,7 +357,7 @@ fn start_hear(
                 Err(NotSent::Gone) => false,
             },
         };
-        run_stage(&mut hear, &mut sound, &closing, &meter, deliver)
+        run_stage(&mut hear, &mut sound, || closing.is_near(), &meter, deliver)
     })
 }
 
@@ -369,17 +368,24 @@ fn start_recognise<R: SegmentRecognizer + 'static>(
     meter: Meter,
     to_publish: Sender<Draft>,
 ) -> Result<()> {
-    let closing = crew.closing();
     crew.start("recognise", move || {
-        run_stage(&mut recognise, &mut work, &closing, &meter, |draft| to_publish.send(draft).is_ok())
+        run_stage(&mut recognise, &mut work, until_no_more_comes, &meter, |draft| {
+            to_publish.send(draft).is_ok()
+        })
     })
 }
 
-/// Pushes what comes through a stage until nothing comes any more.
+/// What is behind `hear`, which ends in any case, does not end before it: where the machine is so busy that sound is still
+/// being heard long after its source has ended, the last final is still to come.
+fn until_no_more_comes() -> bool {
+    false
+}
+
+/// Pushes what comes through a stage until nothing comes any more, or, where the stage `may_end`, nothing has come for a tick.
 fn run_stage<S: Stage>(
     stage: &mut S,
     input: &mut Receiver<S::Input>,
-    closing: &Closing,
+    may_end: impl Fn() -> bool,
     meter: &Meter,
     deliver: impl Fn(S::Output) -> bool,
 ) -> Result<EndStatus>
@@ -394,7 +400,7 @@ where
                 stage.push(item, &mut output)?;
                 meter.add(start.elapsed());
             }
-            Err(RecvTimeoutError::Timeout) if !closing.is_near() => continue,
+            Err(RecvTimeoutError::Timeout) if !may_end() => continue,
             Err(_) => break,
         }
         if !output.drain(..).all(&deliver) {
