@@ -90,7 +90,7 @@ test-ort: setup-ort
 	library=($(abspath $(ORT))/onnxruntime/capi/libonnxruntime.*)
 	export ORT_DYLIB_PATH="$${library[0]}"
 	cargo test --release --locked --features ort --lib onnx
-	cargo test --release --locked --features ort --test onnx --test onnx_tasks
+	cargo test --release --locked --features ort --test onnx --test onnx_tasks --test onnx_speakers
 
 test-arm: setup-arm
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc

@@ -170,6 +170,12 @@ pub struct StreamStart {
     /// What was added for each word; none is what is usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word_bonus: Option<f32>,
+    /// What was added for each word that it does not know; none is what is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_penalty: Option<f32>,
+    /// How much a hot-word counted; none is what is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hotword_weight: Option<f32>,
     /// The model that found the language of each segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifier: Option<String>,
@@ -206,6 +212,9 @@ pub struct StreamStart {
     /// The policy that verdicts were made by; none is the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// What is done to the sound where the policy does not say: to mute or to bleep; none is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censor: Option<Action>,
 }
 
 /// A word of a `final`.

@@ -18,6 +18,7 @@
 //! | [`text`] | finds abuse in written text, by word lists and by a small classifier |
 //! | [`moderation`] | judges speech by its sound and its text, and censors it |
 //! | [`speaker`] | tells who speaks: voiceprints, enrolled people, speakers of a stream |
+//! | [`convert`] | turns speech into units, which become another voice |
 //! | [`corpus`] | labelled corpora as they lie on disk; what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |
@@ -25,10 +26,14 @@
 //!
 //! Time is counted in samples at 16 kHz ([`time::SampleIndex`]); every error is an [`Error`].
 
+#![deny(unsafe_code)]
+
 pub mod asr;
 pub mod audio;
 pub mod cli;
+#[allow(unsafe_code, reason = "kernels are of instructions of processors, and packs are mapped")]
 pub mod compute;
+pub mod convert;
 pub mod corpus;
 pub mod dsp;
 pub mod error;

@@ -2,6 +2,7 @@
 //! runs a server whose microphone hears what is played.
 #![cfg(all(feature = "mic", target_os = "linux"))]
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,30 +11,14 @@ use awaaz::audio::{AudioInput, AudioStream, DecodeOptions, WavRecorder};
 use awaaz::event::GapReason;
 use awaaz::pipeline::{Microphone, Recording, Sound, Source, SourceStep, Tap};
 
+#[path = "support/room.rs"]
+mod room;
+#[path = "support/small_ctc.rs"]
+#[allow(dead_code, reason = "the other networks are for other tests")]
+mod small_ctc;
+use room::{in_room, server};
+
 const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/audio-fixtures/librivox-0870/audio.flac");
-const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sound-server.sh");
-/// What the script ends with where its packages are missing.
-const NOT_INSTALLED: i32 = 77;
-
-/// Runs a test of this program in a room of its own.
-fn in_room(test: &str, body: fn()) {
-    if std::env::var_os("SOUND_SERVER").is_some() {
-        return body();
-    }
-    let program = std::env::current_exe().unwrap();
-    let status = Command::new(SERVER).arg(program).args([test, "--exact", "--nocapture"]).status().unwrap();
-    if status.code() == Some(NOT_INSTALLED) {
-        println!("skipped: `make setup-sound` installs what this test needs");
-        return;
-    }
-    assert!(status.success(), "{status}");
-}
-
-/// Starts, stops, freezes or thaws the server.
-fn server(order: &str) {
-    assert!(Command::new(SERVER).arg(order).status().unwrap().success(), "{order}");
-}
-
 /// Plays the clip until dropped.
 struct Player(Child);
 
@@ -253,6 +238,55 @@ fn the_drift_of_the_device_is_told() {
 }
 
 #[test]
+fn a_model_that_spells_hears_the_microphone() {
+    in_room("a_model_that_spells_hears_the_microphone", || {
+        let _player = Player::start();
+        let model = small_ctc::spelling();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_awaaz"));
+        command.args([
+            "listen",
+            "-o",
+            "json",
+            "--quiet",
+            "--offline",
+            "--no-weight-cache",
+            "--max-segment",
+            "3",
+        ]);
+        command.arg("--encoder").arg(model.path()).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut listening = command.spawn().unwrap();
+        // The first final, or a minute without one.
+        let id = listening.id().to_string();
+        let watch = std::thread::spawn(move || {
+            let mut events = Vec::new();
+            for line in BufReader::new(listening.stdout.take().unwrap()).lines() {
+                let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+                let is_final = event["type"] == "final";
+                events.push(event);
+                if is_final {
+                    break;
+                }
+            }
+            let _ = Command::new("kill").args(["-INT", &listening.id().to_string()]).status();
+            (events, listening.wait().unwrap())
+        });
+        let start = Instant::now();
+        while !watch.is_finished() && start.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        if !watch.is_finished() {
+            let _ = Command::new("kill").args(["-INT", &id]).status();
+        }
+        let (events, _) = watch.join().unwrap();
+        let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+        assert_eq!((of("stream_start"), of("final")), (1, 1), "{events:?}");
+        assert!(of("partial") > 0, "{events:?}");
+        let text = events.last().unwrap()["text"].as_str().unwrap();
+        assert!(text.chars().any(|letter| small_ctc::LETTERS.contains(letter)), "{text}");
+    });
+}
+
+#[test]
 fn devices_are_listed() {
     in_room("devices_are_listed", || {
         let output = Command::new(env!("CARGO_BIN_EXE_awaaz")).arg("devices").output().unwrap();
@@ -262,6 +296,11 @@ fn devices_are_listed() {
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(json[0]["is_default"], true);
         assert!(json[0]["rate"].as_u64() >= Some(8_000), "{json}");
+        for direction in ["input", "output"] {
+            let is_listed =
+                |device: &serde_json::Value| device["direction"] == direction && device["is_default"] == true;
+            assert!(json.as_array().unwrap().iter().any(is_listed), "{direction}: {json}");
+        }
     });
 }
 

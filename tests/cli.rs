@@ -85,9 +85,11 @@ fn spoken(index: u64) -> Segment {
     Segment {
         span: Span::new(SampleIndex(index * SECOND), SampleIndex((index + 1) * SECOND)),
         text: format!("word{index}"),
+        spaced: true,
         language: "en".into(),
         tokens: vec![],
         words: vec![],
+        chars: vec![],
         temperature: 0.0,
         average_logprob: -0.1,
         compression_ratio: 1.0,

@@ -40,7 +40,7 @@ type Loaded = (String, Utterance, LogProbabilities, Vocabulary);
 fn utterances() -> Vec<Loaded> {
     let json = std::fs::read_to_string(fixture("expected.json")).unwrap();
     let utterances: BTreeMap<String, Utterance> = serde_json::from_str(&json).unwrap();
-    assert_eq!(utterances.len(), 10);
+    assert_eq!(utterances.len(), 18, "eighteen sentences in eleven scripts");
     let logits = Checkpoint::open(&fixture("logits.safetensors")).unwrap();
     let with_logits = utterances.into_iter().map(|(name, utterance)| {
         let shape = logits.shape(&name).unwrap();
@@ -88,7 +88,7 @@ fn the_wider_the_beam_the_nearer_is_the_score_to_the_exact_one() {
     let usual = score_differences(&BeamOptions::default(), |expected| expected.exact);
     let nearer = score_differences(&wide, |expected| expected.exact);
     println!("usual {usual:.4?}, wide {nearer:.4?}");
-    assert!(usual.iter().all(|under| (-0.06..0.0).contains(under)), "{usual:?}");
+    assert!(usual.iter().all(|under| (-0.3..0.0).contains(under)), "{usual:?}");
     assert!(
         std::iter::zip(&usual, &nearer).all(|(usual, nearer)| (0.5 * usual..1e-4).contains(nearer)),
         "{nearer:?}"

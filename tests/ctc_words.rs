@@ -2,30 +2,13 @@
 //! is told.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use tempfile::TempDir;
-
-const LETTERS: &str = "abcdefghijklmnopqrs";
-
-fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-/// A small random network that spells English letters.
-fn model() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let fixture = root("tests/fixtures/wav2vec2/wav2vec2-base");
-    for name in ["config.json", "model.safetensors"] {
-        fs::copy(fixture.join(name), folder.path().join(name)).unwrap();
-    }
-    let special = ["<pad>", "<s>", "</s>", "<unk>", "|"].map(str::to_owned);
-    let tokens = special.into_iter().chain(LETTERS.chars().map(String::from)).zip(0..24);
-    let vocabulary: std::collections::BTreeMap<String, u32> = tokens.collect();
-    fs::write(folder.path().join("vocab.json"), serde_json::to_string(&vocabulary).unwrap()).unwrap();
-    folder
-}
+#[path = "support/small_ctc.rs"]
+#[allow(dead_code, reason = "the other networks are for other tests")]
+mod small_ctc;
+use small_ctc::{LETTERS, SPECIAL, root, spelling as model, spelling_with};
 
 fn transcribe(model: &Path, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_awaaz"))
@@ -87,16 +70,102 @@ fn an_n_gram_model_and_hot_words_change_what_is_written() {
 }
 
 #[test]
+fn weights_of_hot_words_and_of_unknown_words_count() {
+    let model = model();
+    let said = |more: &[&str]| text(&transcribe(model.path(), &[&["--beam", "8"], more].concat()));
+    let beam = said(&[]);
+    let pair: String = beam.chars().take(2).collect();
+    assert_eq!(said(&["--hotwords", &pair, "--hotword-weight", "0"]), beam);
+    assert_ne!(said(&["--hotwords", &pair, "--hotword-weight", "20"]), beam);
+    let lm = arpa(model.path(), &["nothing"]);
+    let weighed =
+        |penalty| said(&["--lm", &lm, "--lm-weight", "0", "--word-bonus", "0", "--unknown-penalty", penalty]);
+    assert_eq!(weighed("0"), beam);
+    let words = |text: &str| text.split_whitespace().count();
+    assert!(words(&weighed("-30")) < words(&beam), "each word that is not known costs");
+}
+
+#[test]
+fn the_word_delimiter_is_what_the_tokenizer_says() {
+    let usual = text(&transcribe(model().path(), &[]));
+    assert!(usual.trim().contains(' '), "{usual}");
+    let mut special = SPECIAL;
+    special[4] = " ";
+    for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+        let other = spelling_with(special, &[(name, r#"{"word_delimiter_token": " "}"#)]);
+        assert_eq!(text(&transcribe(other.path(), &[])), usual, "{name}");
+    }
+    special[4] = "/";
+    let object = r#"{"word_delimiter_token": {"content": "/", "lstrip": false}}"#;
+    let other = spelling_with(special, &[("tokenizer_config.json", object)]);
+    assert_eq!(text(&transcribe(other.path(), &[])), usual);
+}
+
+#[test]
+fn special_tokens_are_never_printed() {
+    let usual = text(&transcribe(model().path(), &[]));
+    let other = spelling_with(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "|"], &[]);
+    assert!(text(&transcribe(other.path(), &[])).contains("[CLS]"), "nothing says that these are special");
+    let config = r#"{"unk_token": "[UNK]", "bos_token": {"content": "[CLS]"}}"#;
+    let map = r#"{"eos_token": "[SEP]", "bos_token": "[CLS]"}"#;
+    let files = [("tokenizer_config.json", config), ("special_tokens_map.json", map)];
+    let other = spelling_with(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "|"], &files);
+    assert_eq!(text(&transcribe(other.path(), &[])), usual);
+}
+
+#[test]
+fn characters_have_times_where_they_are_wanted() {
+    let model = model();
+    for search in [&["--beam", "1"], &["--beam", "8"]] {
+        let more = [&search[..], &["--char-times", "--format", "json"]].concat();
+        let json = text(&transcribe(model.path(), &more));
+        let transcript: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let mut last = 0.0;
+        for segment in transcript["segments"].as_array().unwrap() {
+            let chars = segment["chars"].as_array().unwrap();
+            let spelled: String = chars.iter().map(|char| char["char"].as_str().unwrap()).collect();
+            assert_eq!(spelled, segment["text"].as_str().unwrap().replace(' ', ""));
+            for char in chars {
+                let (start, end) = (char["start"].as_f64().unwrap(), char["end"].as_f64().unwrap());
+                assert!(last <= start && start < end, "{char}");
+                assert!((0.0..=1.0).contains(&char["probability"].as_f64().unwrap()), "{char}");
+                last = end;
+            }
+        }
+        assert!(last > 0.0);
+    }
+    assert!(!text(&transcribe(model.path(), &["--format", "json"])).contains("chars"));
+}
+
+/// Words of Chinese are written without spaces, phones of Chinese with them.
+#[test]
+fn phones_are_parted_in_every_language() {
+    let phonemes = r#"{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer"}"#;
+    let phones = spelling_with(SPECIAL, &[("tokenizer_config.json", phonemes)]);
+    let letters = text(&transcribe(model().path(), &["--language", "zh"]));
+    assert!(!letters.trim().contains(' '), "{letters}");
+    for language in ["zh", "en", "th"] {
+        let said = text(&transcribe(phones.path(), &["--language", language]));
+        let alone = |phone: &str| phone.len() == 1 && LETTERS.contains(phone);
+        assert!(said.split_whitespace().count() > 3 && said.split_whitespace().all(alone), "{said}");
+        assert_eq!(said.replace([' ', '\n'], ""), letters.replace('\n', ""));
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_in_a_line() {
     let model = model();
     let bad = model.path().join("bad.arpa");
     fs::write(&bad, "\\data\\\nngram 1=2\n\n\\1-grams:\nnot a number\n").unwrap();
     let bad = bad.to_str().unwrap();
     let lm = arpa(model.path(), &["word"]);
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["--lm", "nowhere.arpa"], "nowhere.arpa"),
         (&["--lm", bad], "bad.arpa"),
         (&["--lm-weight", "1"], "--lm"),
+        (&["--unknown-penalty", "-1"], "--lm"),
+        (&["--hotword-weight", "1"], "--hotwords"),
+        (&["--languages", "en,hi"], "--identify"),
         (&["--lm", &lm, "--task", "translate"], "translation needs Whisper"),
     ];
     for (arguments, expected) in cases {

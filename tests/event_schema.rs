@@ -36,10 +36,11 @@ fn the_sample_has_every_type() {
         EventKind::StreamEnd { .. } => 9,
         EventKind::Verdict(_) => 10,
         EventKind::Emotion { .. } => 11,
+        EventKind::Speaker(_) => 12,
     };
     let mut numbers: Vec<u32> = one_of_each().iter().map(number).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers, (0..=11).collect::<Vec<u32>>());
+    assert_eq!(numbers, (0..=12).collect::<Vec<u32>>());
 }
 
 #[test]

@@ -6,8 +6,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use awaaz::compute::Precision;
-use awaaz::learn::head::{Head, Layers};
+use awaaz::learn::head::{Head, Layers, Model};
 use awaaz::models::encoder::load_encoder;
+use awaaz::models::encoding::{Encoding, States};
+use awaaz::time::{SampleIndex, Span};
 use awaaz::weights::{PullOptions, resolve};
 use candle_core::Tensor;
 use serde_json::Value;
@@ -123,7 +125,8 @@ fn a_head_hears_layers_of_an_encoder() {
         "2",
         "--cost",
         "0.1",
-        "--by-corpus",
+        "--standardise",
+        "corpus",
         "--out",
         "head.safetensors",
     ];
@@ -154,9 +157,10 @@ fn corpora_are_measured_within_and_across() {
     assert_eq!(file("report.md"), text);
     let report: Value = serde_json::from_str(&file("report.json")).unwrap();
     let systems = report["systems"].as_array().unwrap();
-    assert_eq!(systems.len(), 6);
+    assert_eq!(systems.len(), 12);
     let egemaps = &systems[0];
     assert_eq!(egemaps["name"], "egemaps, linear SVM");
+    assert_eq!(systems[1]["name"], "egemaps, linear SVM, by speaker");
     assert!(egemaps["within"][0]["mean"].as_f64().unwrap() > 90.0, "{}", egemaps["within"]);
     assert_eq!(egemaps["across"].as_array().unwrap().len(), 2);
     assert_eq!(egemaps["projection"].as_array().unwrap().len(), 72);
@@ -165,7 +169,139 @@ fn corpora_are_measured_within_and_across() {
     assert_eq!(clips, 48, "each clip is tested once");
     let html = file("report.html");
     // Of each system a heat map, two projections, and a confusion matrix within and across for each corpus.
-    assert_eq!(html.matches("<svg").count(), 6 * (1 + 2 + 2 + 2));
+    assert_eq!(html.matches("<svg").count(), 12 * (1 + 2 + 2 + 2));
+}
+
+#[test]
+fn every_kind_of_head_is_trained_and_can_be_loaded() {
+    let folder = corpora();
+    let network = network();
+    let train = |out: &str, more: &[&str]| {
+        let usual = ["train", "emotion", "--data", "urdu", "--folds", "3", "--quiet", "--out", out];
+        succeeded(&awaaz(folder.path(), &[&usual[..], more].concat()));
+        Head::load(&folder.path().join(out)).unwrap()
+    };
+    let encoder = ["--model", &network, "--layers", "0-1"];
+    let with = |more: &[&'static str]| [&encoder[..], more].concat();
+    let mix = train("mix.safetensors", &with(&["--pool", "mean", "--probe", "layer-mix", "--cost", "0.1"]));
+    assert!(matches!(mix.model(), Model::LayerMix(_)));
+    assert_eq!(mix.card().layers, Some(Layers::Mix(vec![0, 1])));
+
+    let attention = train("attention.safetensors", &with(&["--pool", "attention"]));
+    assert!(attention.model().takes_frames());
+    assert_eq!(attention.card().pooling.as_deref(), Some("attention"));
+    // A frame of two layers; a sound may have any number of frames.
+    let frames = vec![0.1; 5 * attention.width()];
+    assert_eq!(attention.probabilities(&frames).unwrap().len(), 4);
+    assert!(attention.probabilities(&frames[1..]).is_err() && attention.probabilities(&[]).is_err());
+    let again = train("again.safetensors", &with(&["--pool", "attention"]));
+    assert_eq!(attention.to_bytes().unwrap(), again.to_bytes().unwrap());
+
+    let egemaps = ["--features", "egemaps"];
+    let network = train("mlp.safetensors", &[&egemaps[..], &["--probe", "mlp", "--hidden", "16"]].concat());
+    assert!(matches!(network.model(), Model::Mlp(_)));
+    assert!(network.card().figures["uar"] > 0.6, "{:?}", network.card().figures);
+    let scaled = train("scaled.safetensors", &[&egemaps[..], &["--standardise", "speaker"]].concat());
+    assert!(scaled.card().figures.contains_key("uar"));
+}
+
+/// What one head hears of a file and what it hears of a stream are the same frames.
+#[test]
+fn frames_of_an_encoding_lie_side_by_side() {
+    let span = Span::new(SampleIndex(0), SampleIndex(640));
+    let states = States::from([(1, vec![1.0, 2.0, 3.0, 4.0]), (3, vec![5.0, 6.0, 7.0, 8.0])]);
+    let encoding = Encoding::new(span, 320, 2, states);
+    assert_eq!(encoding.frames(&[1, 3]).unwrap(), [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0]);
+    assert_eq!(encoding.frames(&[3]).unwrap(), [5.0, 6.0, 7.0, 8.0]);
+    assert!(encoding.frames(&[2]).is_err());
+}
+
+/// ADIMA's layout, of tones: abuse is high. Three languages, of which the third has too few clips for most shots.
+fn adima() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("ADIMA/annotations")).unwrap();
+    for (number, (language, train)) in [("Hindi", 12), ("Tamil", 12), ("Odia", 3)].into_iter().enumerate() {
+        for (part, count) in [("train", train), ("test", 5)] {
+            let mut table = "filename,label\n".to_owned();
+            for (label, pitch) in [("Yes", 300.0), ("No", 140.0)] {
+                for clip in 0..count {
+                    let name = format!("{part}_{label}_{clip}.wav");
+                    let path = folder.path().join(format!("ADIMA/SC_audio_{language}/{name}"));
+                    tone(&path, pitch + (7 * clip + 3 * number) as f32, 0.1 + 0.05 * (clip % 7) as f32);
+                    table += &format!("{name},{label}\n");
+                }
+            }
+            let path = folder.path().join(format!("ADIMA/annotations/{language}_{part}.csv"));
+            fs::write(path, table).unwrap();
+        }
+    }
+    folder
+}
+
+#[test]
+fn abuse_is_measured_by_the_protocols_of_adima() {
+    let folder = adima();
+    let measure = |more: &[&str]| {
+        let usual =
+            ["bench", "adima", "--data", "ADIMA", "--features", "egemaps", "--cost", "0.1", "--steps"];
+        let few = ["20", "--draws", "2", "--shots", "10,20", "--out", "report"];
+        awaaz(folder.path(), &[&usual[..], &few, more].concat())
+    };
+    let text = succeeded(&measure(&[]));
+    assert!(!text.contains("SYNTHETIC") && text.contains("| hi | 12, 12 | 5, 5 |"), "{text}");
+    let file = |name: &str| fs::read_to_string(folder.path().join("report").join(name)).unwrap();
+    assert_eq!(file("report.md"), text);
+    let report: Value = serde_json::from_str(&file("report.json")).unwrap();
+    let system = &report["systems"][0];
+    let list = |name: &str| system[name].as_array().unwrap();
+    assert_eq!((list("monolingual").len(), list("zero_shot").len(), list("matrix").len()), (3, 3, 9));
+    for scored in list("monolingual").iter().chain(list("zero_shot")) {
+        let counts = scored["confusion"].as_array().unwrap();
+        let clips: u64 =
+            counts.iter().flat_map(|row| row.as_array().unwrap()).map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(clips, 10, "all of the test part and nothing else: {scored}");
+        assert!(scored["macro_f1"]["value"].as_f64().unwrap() > 80.0, "{scored}");
+    }
+    // Seven learners, two numbers of shots; of Odia, which has three clips of a class, none.
+    assert_eq!(list("few_shot").len(), 7 * 2 * 2);
+    assert!(text.contains("too few clips"));
+    assert_eq!(report["published"].as_array().unwrap().len(), 160);
+    let html = file("report.html");
+    // A heat map, two projections, and confusion matrices of each language by itself and from the others.
+    assert_eq!(html.matches("<svg").count(), 1 + 2 + 3 + 3);
+
+    fs::write(folder.path().join("ADIMA/SYNTHETIC.txt"), "Tones, not speech.\nMore.\n").unwrap();
+    let text = succeeded(&measure(&["--quiet"]));
+    assert!(text.starts_with("# Abuse in speech within and across languages (synthetic)\n"), "{text}");
+    assert!(text.contains("SYNTHETIC: Tones, not speech. Figures here are not of ADIMA"), "{text}");
+    for line in text.lines().filter(|line| line.starts_with('#')) {
+        assert!(line.ends_with("(synthetic)"), "{line}");
+    }
+    let html = file("report.html");
+    assert!(
+        html.contains("SYNTHETIC")
+            && html.contains("<title>Abuse in speech within and across languages (synthetic)")
+    );
+}
+
+#[test]
+fn what_bench_adima_cannot_do_is_told() {
+    let folder = adima();
+    let refused = |arguments: &[&str], reason: &str| {
+        let output = awaaz(
+            folder.path(),
+            &[&["bench", "adima", "--features", "egemaps", "--data"], arguments].concat(),
+        );
+        assert!(!output.status.success());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(reason), "{reason} is missing of {told}");
+    };
+    refused(&["nowhere"], "nowhere");
+    refused(&["ADIMA", "--shots", "5"], "give even numbers");
+    refused(&["ADIMA", "--standardise", "speaker"], "speakers are not known");
+    fs::remove_file(folder.path().join("ADIMA/annotations/Tamil_test.csv")).unwrap();
+    fs::remove_file(folder.path().join("ADIMA/annotations/Odia_train.csv")).unwrap();
+    refused(&["ADIMA"], "of two languages at least; found them of 1");
 }
 
 #[test]

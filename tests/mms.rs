@@ -133,6 +133,19 @@ fn a_language_that_is_not_there_is_told_with_those_that_are() {
     }
 }
 
+#[test]
+fn one_adapter_cannot_follow_a_model_that_finds_languages() {
+    let folder = model(&[HIN, TAM]);
+    let identifier = root("tests/fixtures/wav2vec2/xls-r-classifier");
+    let identifier = identifier.to_str().unwrap();
+    let output = transcribe(folder.path().to_str().unwrap(), &["--identify", identifier], &[]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && told.contains("`awaaz language`") && told.contains("--language"),
+        "{told}"
+    );
+}
+
 /// Of the weights that facebook/mms-1b-all is published with, those of English are in the network itself.
 #[test]
 fn the_language_of_the_network_itself_needs_no_adapter() {

@@ -8,15 +8,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use awaaz::asr::live::SegmentRecognizer;
-use awaaz::asr::{LanguageChoice, Model, Options};
+use awaaz::asr::{AudioSource, LanguageChoice, Model, Options};
 use awaaz::audio::{AudioInput, AudioStream, DecodeOptions};
 use awaaz::compute::{Precision, Threads};
 use awaaz::dsp::pool::Pool;
 use awaaz::event::{Action, Event, EventKind, StreamStart, Verdict, VerdictStatus};
 use awaaz::learn::head::{Card, Encoder, Head, Layers, Model as Kind};
 use awaaz::learn::{Dataset, Example, Logistic, LogisticOptions};
-use awaaz::moderation::{Heads, Judges, Moderator};
-use awaaz::pipeline::{EventSink, Outcome, Sound, Source, SourcePace, SourceStep, Stream, StreamOptions};
+use awaaz::moderation::{CensorStyle, Heads, Judges, Moderator, Policy};
+use awaaz::pipeline::{
+    EventSink, Flagging, Outcome, Paced, PcmOut, Playback, Sound, Source, SourcePace, SourceStep, Stream,
+    StreamOptions,
+};
 use awaaz::time::{SampleIndex, Span};
 use awaaz::vad::{LiveOptions, SpeechSegment};
 use awaaz::weights::{Network, PullOptions, resolve};
@@ -150,6 +153,7 @@ fn hear(model: &Model, heads: Vec<Head>, block: usize) -> (Outcome, Vec<Event>, 
         source: Box::new(Blocks(sound, 0, block)),
         recognizer,
         moderator: Some(Moderator::new(Arc::new(judges))),
+        speakers: None,
         taps: Vec::new(),
         sinks: vec![Box::new(keeper.clone())],
     };
@@ -236,6 +240,117 @@ fn heads_that_cannot_be_used_are_told_with_their_files() {
     let other = told(heads.check(&Encoder { name: "tiny".into(), sha256: None }, layers, width).unwrap_err());
     assert!(other.contains("mine.safetensors") && other.contains("tiny"), "{other}");
     assert!(heads.check(&Encoder { name, sha256: None }, layers, width + 1).is_err());
+}
+
+struct Clip(Vec<f32>, usize);
+
+impl AudioSource for Clip {
+    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
+        let end = (self.1 + 1_600).min(self.0.len());
+        block.clear();
+        block.extend_from_slice(&self.0[self.1..end]);
+        self.1 = end;
+        Ok(block.len())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Bytes(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Hears a sentence as it is spoken, by a head that takes speech for abuse, and plays it two seconds later: what was written,
+/// the sentence, and the verdicts.
+fn played(model: &Model, name: &str, policy: Policy) -> (Vec<i16>, Vec<f32>, Vec<Verdict>, Playback) {
+    let mut judges = Judges { policy, ..Judges::default() };
+    judges.heads.add(Path::new("head.safetensors"), abuse(model, name)).unwrap();
+    let sound = [vec![0.0; 8_000], samples("librivox-0870"), vec![0.0; 56_000]].concat();
+    let playback = Playback::new(2.0, 0.05);
+    let (keeper, bytes) = (Keeper::default(), Bytes::default());
+    let stream = Stream {
+        options: StreamOptions {
+            name: "test".into(),
+            start: StreamStart::default(),
+            live: LiveOptions { step: None, ..LiveOptions::default() },
+            pace: SourcePace::Live,
+            backlog: Duration::from_secs(120),
+            deadline: Duration::from_secs(60),
+        },
+        source: Box::new(Paced::new(Clip(sound.clone(), 0))),
+        recognizer: recognizer(model),
+        speakers: None,
+        moderator: Some(Moderator::new(Arc::new(judges))),
+        taps: vec![Box::new(PcmOut::new(playback.clone(), bytes.clone()))],
+        sinks: vec![
+            Box::new(keeper.clone()),
+            Box::new(Flagging::new(playback.clone(), Arc::new(|line: &str| println!("{line}")))),
+        ],
+    };
+    let outcome = stream.run(&Arc::new(AtomicBool::new(false))).unwrap();
+    assert_eq!(outcome.troubles, []);
+    let written = bytes.0.lock().unwrap();
+    let heard = written.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    let events = keeper.0.lock().unwrap();
+    (heard, sound, verdicts(&events).into_iter().cloned().collect(), playback)
+}
+
+#[test]
+fn what_is_played_is_the_stream_two_seconds_later_with_alerts_silent() {
+    let Some(model) = model(&ctc()) else { return };
+    // What is confirmed comes after the sentence, too late for its beginning.
+    let policy = Policy { rules: Vec::new(), ..Policy::default() };
+    let rules = vec![awaaz::moderation::Rule {
+        actions: Some(vec![Action::Alert]),
+        ..Policy::default().rules[0].clone()
+    }];
+    let policy = Policy { rules, ..policy }.censoring(CensorStyle::Mute);
+    let (heard, sound, verdicts, playback) = played(&model, &ctc(), policy);
+    assert_eq!(heard.len(), sound.len() + 32_000, "the delay, and then every sample");
+    assert!(heard[..32_000].iter().all(|&sample| sample == 0));
+    let expected: Vec<i16> = sound.iter().map(|sample| (sample * 32_768.0).round() as i16).collect();
+    let alerts: Vec<(usize, usize)> = verdicts
+        .iter()
+        .filter(|verdict| verdict.status == VerdictStatus::Alert)
+        .map(|verdict| ((verdict.evidence.t0 * 16_000.0) as usize, (verdict.evidence.t1 * 16_000.0) as usize))
+        .collect();
+    assert!(!alerts.is_empty());
+    let totals = playback.totals();
+    assert_eq!(totals.flagged, alerts.len() as u64, "a rule that does not ask for it censors nothing");
+    let is_near = |n: usize| alerts.iter().any(|&(start, end)| n + 100 > start && n < end + 100);
+    let wrong = (0..sound.len()).filter(|&n| !is_near(n) && heard[32_000 + n] != expected[n]).count();
+    assert_eq!(wrong, 0, "samples beyond the alerts are what they were");
+    // A window of two seconds is judged as it ends: what of it is heard by then is told of.
+    let silent = |&(start, end): &(usize, usize)| (start..end).filter(|&n| heard[32_000 + n] == 0).count();
+    let (censored, all) =
+        alerts.iter().fold((0, 0), |(a, b), alert| (a + silent(alert), b + alert.1 - alert.0));
+    let late = (totals.late_seconds * 16_000.0) as usize;
+    assert!(censored + late + 800 >= all, "{censored} of {all} samples are silent, {late} were late");
+    assert!(censored > all / 2, "{censored} of {all}, {totals:?}");
+}
+
+#[test]
+fn an_alert_that_is_withdrawn_is_heard_again_and_a_policy_that_does_not_ask_censors_nothing() {
+    let Some(model) = model(&ctc()) else { return };
+    let strict = "[alert]\nactions = [\"bleep\"]\n[[rule]]\nraise = 1.0\nrelease = 1.0\n";
+    let (_, _, verdicts, playback) = played(&model, &ctc(), Policy::parse(strict, Path::new("p")).unwrap());
+    assert_eq!(verdicts.last().unwrap().status, VerdictStatus::Withdrawn);
+    assert!(verdicts[0].actions == [Action::Bleep] && playback.totals().flagged > 0);
+    println!("{:?}", playback.totals());
+
+    let quiet = "[alert]\nactions = [\"alert\"]\n[[rule]]\nactions = [\"webhook\"]\n[webhook]\nurl = \"http://localhost\"\n";
+    let policy = Policy::parse(quiet, Path::new("p")).unwrap().censoring(CensorStyle::Bleep);
+    let (heard, sound, verdicts, playback) = played(&model, &ctc(), policy);
+    assert!(!verdicts.is_empty() && playback.totals().flagged == 0);
+    let expected: Vec<i16> = sound.iter().map(|sample| (sample * 32_768.0).round() as i16).collect();
+    assert!(heard[32_000..] == expected[..]);
 }
 
 fn awaaz(arguments: &[&str]) -> Output {
@@ -338,6 +453,19 @@ fn a_censored_word_is_silent_and_the_rest_is_untouched() {
     let edge = 900;
     assert!(muted[..start - edge] == original[..start - edge], "sound before the word is untouched");
     assert!(muted[end + edge..] == original[end + edge..], "sound after the word is untouched");
+
+    // The rule of a policy decides, whatever --censor says; one that asks for nothing leaves the sound as it is.
+    let policy = file("policy.toml");
+    let ruled = |actions: &str| {
+        std::fs::write(&policy, format!("[[rule]]\nactions = [{actions}]\n")).unwrap();
+        let arguments =
+            ["moderate", path.to_str().unwrap(), "-o", "none", "--lexicon", &lexicon, "--policy", &policy];
+        let output = awaaz(&[&arguments[..], &["--out", &out, "--censor", "bleep"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        read()
+    };
+    assert!(ruled("\"mute\"") == muted);
+    assert!(ruled("\"alert\"") == original);
 
     run("bleep");
     let bleeped = read();

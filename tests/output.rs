@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use awaaz::asr::languages::has_spaces;
 use awaaz::asr::romanize::Script;
 use awaaz::asr::{Segment, Transcript, Word};
 use awaaz::output::{Format, Layout, Style};
@@ -20,9 +21,11 @@ fn segment(start: f64, end: f64, language: &str, text: &str) -> Segment {
     Segment {
         span: span(start, end),
         text: text.into(),
+        spaced: has_spaces(language),
         language: language.into(),
         tokens: vec![50_364, 440, 50_414],
         words: vec![],
+        chars: vec![],
         temperature: 0.2,
         average_logprob: -0.25,
         compression_ratio: 1.5,

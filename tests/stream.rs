@@ -133,7 +133,8 @@ fn run_with(
     let keeper = Keeper::default();
     let mut all: Vec<Box<dyn EventSink>> = vec![Box::new(keeper.clone())];
     all.extend(sinks);
-    let stream = Stream { options, source, recognizer, moderator: None, taps: Vec::new(), sinks: all };
+    let stream =
+        Stream { options, source, recognizer, moderator: None, speakers: None, taps: Vec::new(), sinks: all };
     let outcome = stream.run(&Arc::new(AtomicBool::new(false))).unwrap();
     let events = keeper.0.lock().unwrap().clone();
     (outcome, events)
@@ -376,6 +377,7 @@ fn a_sink_that_fails_leaves_the_others_and_the_last_one_ends_the_stream() {
         source: endless,
         recognizer: Scripted::default(),
         moderator: None,
+        speakers: None,
         taps: Vec::new(),
         sinks: vec![Box::new(Failing)],
     };
@@ -404,6 +406,7 @@ fn a_source_that_is_stuck_can_be_stopped() {
         source: Box::new(Stuck),
         recognizer: Scripted::default(),
         moderator: None,
+        speakers: None,
         taps: Vec::new(),
         sinks: vec![Box::new(keeper.clone())],
     };
@@ -473,6 +476,7 @@ fn four_hours_need_no_more_memory_than_ten_minutes() {
         source: Box::new(source),
         recognizer: Scripted::default(),
         moderator: None,
+        speakers: None,
         taps: Vec::new(),
         sinks: vec![Box::new(Nowhere)],
     };

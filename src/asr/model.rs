@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Recognizer;
-use super::ctc::{CtcEngine, CtcLiveRecognizer, CtcRecognizer};
+use super::ctc::{CtcEngine, CtcLiveRecognizer, CtcRecognizer, has_a_vocabulary_for_each_language};
 use super::engine::Engine;
 use super::identify::LanguageIdentifier;
 use super::live::{LiveRecognizer, SegmentRecognizer};
@@ -30,7 +30,8 @@ impl Model {
     /// each language. `identifier` finds the language of what is spoken, for models that do not.
     ///
     /// # Errors
-    /// One that names the file that is missing or wrong; [`Error::Setting`] for an `identifier` that is of no use.
+    /// One that names the file that is missing or wrong; [`Error::Setting`] for an `identifier` that is of no use, and for
+    /// several languages where nothing tells which is spoken.
     pub fn load(
         files: &ModelFiles,
         threads: Threads,
@@ -49,15 +50,40 @@ impl Model {
             }
             return Ok(Self::Whisper(Arc::new(Engine::load(files, threads, target.clone())?)));
         }
-        let language = match language {
-            LanguageChoice::Fixed(code) => Some(code.as_str()),
-            LanguageChoice::Detect | LanguageChoice::Among(_) => None,
+        Self::load_ctc(files, threads, backend, language, identifier)
+    }
+
+    fn load_ctc(
+        files: &ModelFiles,
+        threads: Threads,
+        backend: Backend,
+        language: &LanguageChoice,
+        identifier: Option<Arc<dyn LanguageIdentifier>>,
+    ) -> Result<Self> {
+        let load = |language| CtcEngine::load(files, threads, backend, language);
+        let engine = match (language, identifier) {
+            (LanguageChoice::Fixed(code), _) => load(Some(code.as_str()))?,
+            (LanguageChoice::Detect, None) => load(None)?,
+            (LanguageChoice::Among(_), None) => {
+                return Err(Error::Setting(
+                    "this model does not tell which language it hears: name one with --language, or a model that finds \
+                     which of --languages it is with --identify"
+                        .into(),
+                ));
+            }
+            (_, Some(_)) if has_a_vocabulary_for_each_language(files) => {
+                return Err(Error::Setting(
+                    "this model hears the one language that it was loaded for, and cannot follow --identify: find the \
+                     language first with `awaaz language`, then name it with --language"
+                        .into(),
+                ));
+            }
+            (LanguageChoice::Among(codes), Some(identifier)) => {
+                load(None)?.with_identifier(identifier, codes.clone())
+            }
+            (LanguageChoice::Detect, Some(identifier)) => load(None)?.with_identifier(identifier, Vec::new()),
         };
-        let engine = CtcEngine::load(files, threads, backend, language)?;
-        Ok(Self::Ctc(Arc::new(match identifier {
-            Some(identifier) => engine.with_identifier(identifier),
-            None => engine,
-        })))
+        Ok(Self::Ctc(Arc::new(engine)))
     }
 
     /// What its encoder did so far.
@@ -82,6 +108,12 @@ impl Model {
     /// [`Error::Setting`] where the options ask for what the model cannot do.
     pub fn recognizer(&self, options: Options) -> Result<Box<dyn Recognizer>> {
         Ok(match self {
+            Self::Whisper(_) if options.char_times => {
+                return Err(Error::Setting(
+                    "Whisper tells the times of words alone; those of characters need a model that spells"
+                        .into(),
+                ));
+            }
             Self::Whisper(engine) => Box::new(WhisperRecognizer::new(Arc::clone(engine), options)),
             Self::Ctc(engine) => Box::new(CtcRecognizer::new(Arc::clone(engine), options)?),
         })

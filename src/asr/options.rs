@@ -28,6 +28,8 @@ pub struct Options {
     pub hotwords: String,
     /// Whether to find the time of each word.
     pub word_times: bool,
+    /// Whether to keep the time of each character, of models that spell.
+    pub char_times: bool,
     /// Whether to cut texts without timestamps at the ends of sentences.
     pub sentences: bool,
     /// Chunks decoded side by side.
@@ -55,6 +57,7 @@ impl Default for Options {
             prompt: String::new(),
             hotwords: String::new(),
             word_times: false,
+            char_times: false,
             sentences: true,
             batch: 5,
             chunking: Chunking::Speech { threshold: 0.5 },

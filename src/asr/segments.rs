@@ -2,6 +2,7 @@
 
 use super::chunk::Decoded;
 use super::job::{Candidate, Job};
+use super::languages::has_spaces;
 use super::options::Options;
 use super::rules::Timestamps;
 use super::tokenizer::Tokenizer;
@@ -54,9 +55,11 @@ fn segment(piece: &Piece, job: &Job, best: &Candidate, tokenizer: &Tokenizer) ->
     Segment {
         span: Span::new(start + piece.start as u64, start + piece.end as u64),
         text: tokenizer.decode(&tokens).trim().to_owned(),
+        spaced: has_spaces(&job.language),
         language: job.language.clone(),
         tokens,
         words: Vec::new(),
+        chars: Vec::new(),
         temperature: best.temperature,
         average_logprob: best.hypothesis.average(),
         compression_ratio: best.compression_ratio,

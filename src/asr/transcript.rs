@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::languages::has_spaces;
 use crate::time::Span;
 
 /// One recognised word.
@@ -23,12 +22,16 @@ pub struct Segment {
     pub span: Span,
     /// The text, trimmed.
     pub text: String,
+    /// Whether a space parts its text from that of the segment before it.
+    pub spaced: bool,
     /// Language code ("en").
     pub language: String,
     /// Token ids, timestamps included.
     pub tokens: Vec<u32>,
     /// Words with times; empty unless asked for.
     pub words: Vec<Word>,
+    /// Characters with times, of models that spell; empty unless asked for.
+    pub chars: Vec<Word>,
     /// Temperature that the accepted hypothesis was decoded at; 0 is greedy or beam.
     pub temperature: f32,
     /// Mean log-probability of the tokens.
@@ -57,7 +60,7 @@ impl Transcript {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for segment in &self.segments {
-            if !text.is_empty() && has_spaces(&segment.language) {
+            if !text.is_empty() && segment.spaced {
                 text.push(' ');
             }
             text.push_str(&segment.text);

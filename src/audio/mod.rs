@@ -1,4 +1,4 @@
-//! Sound in. Any file or stream becomes 16 kHz mono `f32` blocks, in order, with nothing lost at block borders.
+//! Sound in, and out again to a device. Any file or stream becomes 16 kHz mono `f32` blocks, in order, with nothing lost at block borders.
 //!
 //! | file | idea |
 //! |---|---|
@@ -11,7 +11,9 @@
 //! | `mp4` | where the audio of an MP4 track starts |
 //! | `mix` | many channels to one, numbers that are none to silence |
 //! | `resample` | [`Resampler`]: any rate to 16 kHz, to the sample |
-//! | `capture` | microphones; the only user of cpal |
+//! | `device` | input and output devices; with `capture` and `playout` the only user of cpal |
+//! | `capture` | microphones |
+//! | `playout` | loudspeakers |
 //! | `wav` | [`WavRecorder`]: recordings that survive the process |
 //!
 //! Memory does not grow with the length of the audio. Damaged input is an [`Error::Audio`](crate::Error::Audio)
@@ -20,10 +22,14 @@
 #[cfg(feature = "mic")]
 pub mod capture;
 mod decode;
+#[cfg(feature = "mic")]
+pub mod device;
 mod frames;
 mod mix;
 mod mp4;
 mod opus;
+#[cfg(feature = "mic")]
+pub mod playout;
 mod raw;
 mod resample;
 mod riff;

@@ -1,4 +1,4 @@
-//! Any rate to 16 kHz in streaming blocks, on time to the sample.
+//! Any rate to 16 kHz, and back for output devices, in streaming blocks, on time to the sample.
 //!
 //! The filter is rubato's synchronous FFT resampler: a Blackman-Harris² windowed sinc, linear in phase. Its
 //! delay is dropped at the start and its tail is pushed out at the end, so that a click at `t` seconds of the
@@ -16,12 +16,13 @@ const MIN_FFT_FRAMES: usize = 512;
 /// The same where the delay matters more: 16 ms, with the passband flat to 7.0 kHz.
 const LIVE_FFT_FRAMES: usize = 256;
 
-/// Mono samples at one rate in, at 16 kHz out. Where the rates are equal, samples pass untouched.
+/// Mono samples at one rate in, at another out, one of which is 16 kHz. Where they are equal, samples pass untouched.
 ///
 /// How the input is split between calls of [`push`](Self::push) never changes the output.
 #[derive(Debug)]
 pub struct Resampler {
-    rate: SampleRate,
+    from: SampleRate,
+    to: SampleRate,
     filter: Option<Filter>,
 }
 
@@ -32,7 +33,7 @@ impl Resampler {
     /// [`Error::Setting`] where `rate` is not between [`MIN_RATE`](super::MIN_RATE) and
     /// [`MAX_RATE`](super::MAX_RATE).
     pub fn new(rate: SampleRate) -> Result<Self> {
-        Self::with_fft(rate, MIN_FFT_FRAMES)
+        Self::with_fft(rate, SampleRate::PIPELINE, MIN_FFT_FRAMES)
     }
 
     /// A resampler for live sound, with half the delay of [`new`](Self::new): 24 ms from 48 kHz and 30 ms from
@@ -41,33 +42,47 @@ impl Resampler {
     /// # Errors
     /// Those of [`new`](Self::new).
     pub fn low_latency(rate: SampleRate) -> Result<Self> {
-        Self::with_fft(rate, LIVE_FFT_FRAMES)
+        Self::with_fft(rate, SampleRate::PIPELINE, LIVE_FFT_FRAMES)
     }
 
-    fn with_fft(rate: SampleRate, frames: usize) -> Result<Self> {
-        if !(super::MIN_RATE..=super::MAX_RATE).contains(&rate) {
+    /// The other way, from [`SampleRate::PIPELINE`] to the `rate` of an output device, with the same delay.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn for_output(rate: SampleRate) -> Result<Self> {
+        Self::with_fft(SampleRate::PIPELINE, rate, LIVE_FFT_FRAMES)
+    }
+
+    fn with_fft(from: SampleRate, to: SampleRate, frames: usize) -> Result<Self> {
+        let range = super::MIN_RATE..=super::MAX_RATE;
+        if let Some(rate) = [from, to].into_iter().find(|rate| !range.contains(rate)) {
             return Err(Error::Setting(format!(
                 "sample rate {rate} is outside {} to {}",
                 super::MIN_RATE,
                 super::MAX_RATE
             )));
         }
-        let filter = if rate == SampleRate::PIPELINE { None } else { Some(Filter::new(rate, frames)?) };
-        Ok(Self { rate, filter })
+        let filter = if from == to { None } else { Some(Filter::new(from, to, frames)?) };
+        Ok(Self { from, to, filter })
     }
 
     /// The rate of the input.
     pub fn rate(&self) -> SampleRate {
-        self.rate
+        self.from
     }
 
-    /// How much later a sample comes out than it went in, at 16 kHz and at worst.
+    /// The rate of the output.
+    pub fn output_rate(&self) -> SampleRate {
+        self.to
+    }
+
+    /// How much later a sample comes out than it went in, in samples of the output and at worst.
     pub fn latency(&self) -> usize {
         // One block must fill before it is filtered, and half a block is the filter's own delay.
         self.filter.as_ref().map_or(0, |filter| filter.fft.fft_size_out() * 3 / 2)
     }
 
-    /// Takes `samples` and appends to `out` what is ready at 16 kHz.
+    /// Takes `samples` and appends to `out` what is ready.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
         match &mut self.filter {
             None => out.extend_from_slice(samples),
@@ -95,7 +110,8 @@ impl Resampler {
 #[derive(Debug)]
 struct Filter {
     fft: Fft<f32>,
-    rate: SampleRate,
+    from: SampleRate,
+    to: SampleRate,
     /// Input that does not fill a block yet.
     block: Vec<f32>,
     /// Output of one block.
@@ -109,18 +125,18 @@ struct Filter {
 }
 
 impl Filter {
-    fn new(rate: SampleRate, frames: usize) -> Result<Self> {
-        let (input, output) = (rate.0 as usize, SampleRate::PIPELINE.0 as usize);
+    fn new(from: SampleRate, to: SampleRate, frames: usize) -> Result<Self> {
+        let (input, output) = (from.0 as usize, to.0 as usize);
         let divisor = gcd(input, output);
         let (step_in, step_out) = (input / divisor, output / divisor);
         // An even number of steps makes both FFT sizes even, so that the delay is a whole number of samples.
         let steps = 2 * (frames / 2).div_ceil(step_in.min(step_out));
         let fft = Fft::new(input, output, steps * step_in, 1, FixedSync::Both)
-            .map_err(|e| Error::Setting(format!("cannot resample from {rate}: {e}")))?;
+            .map_err(|e| Error::Setting(format!("cannot resample from {from} to {to}: {e}")))?;
         let block = Vec::with_capacity(fft.fft_size_in());
         let filtered = vec![0.0; fft.fft_size_out()];
         let delay_left = fft.output_delay();
-        Ok(Self { fft, rate, block, filtered, delay_left, taken: 0, given: 0 })
+        Ok(Self { fft, from, to, block, filtered, delay_left, taken: 0, given: 0 })
     }
 
     fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) {
@@ -155,7 +171,7 @@ impl Filter {
     }
 
     fn flush(&mut self, out: &mut Vec<f32>) {
-        let total = resampled_len(self.taken, self.rate);
+        let total = converted_len(self.taken, self.from, self.to);
         while self.given < total {
             self.block.resize(self.fft.fft_size_in(), 0.0);
             self.filter_block(out);
@@ -174,8 +190,12 @@ impl Filter {
 
 /// How many samples at 16 kHz last as long as `samples` at `rate`, rounded to the nearest.
 pub(super) fn resampled_len(samples: u64, rate: SampleRate) -> u64 {
-    let (rate, pipeline) = (u128::from(rate.0), u128::from(SampleRate::PIPELINE.0));
-    ((u128::from(samples) * pipeline * 2 + rate) / (rate * 2)) as u64
+    converted_len(samples, rate, SampleRate::PIPELINE)
+}
+
+fn converted_len(samples: u64, from: SampleRate, to: SampleRate) -> u64 {
+    let (from, to) = (u128::from(from.0), u128::from(to.0));
+    ((u128::from(samples) * to * 2 + from) / (from * 2)) as u64
 }
 
 fn gcd(a: usize, b: usize) -> usize {

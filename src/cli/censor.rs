@@ -9,17 +9,17 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 
 use crate::audio::{AudioInput, FrameStream, RawFormat};
 use crate::event::{Event, EventKind, VerdictStatus};
-use crate::moderation::{Censor, CensorStyle, flagged_spans};
+use crate::moderation::{Censor, Stretch, flagged_stretches};
 use crate::pipeline::EventSink;
 use crate::{Error, Result};
 
 /// Codecs whose samples 16 bits do not hold; those that are lossy are rounded.
 const WIDE: [&str; 4] = ["pcm_s24", "pcm_s32", "pcm_f32", "pcm_f64"];
 
-/// Collects what confirmed verdicts, and people who are watched for, flag, in seconds.
+/// Collects what confirmed verdicts, and people who are watched for, ask to censor.
 #[derive(Debug, Clone, Default)]
 pub struct Flagged {
-    spans: Arc<Mutex<Vec<(f64, f64)>>>,
+    stretches: Arc<Mutex<Vec<Stretch>>>,
     margin: f64,
 }
 
@@ -30,8 +30,8 @@ impl Flagged {
     }
 
     /// What was flagged.
-    pub fn spans(&self) -> Vec<(f64, f64)> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn stretches(&self) -> Vec<Stretch> {
+        self.stretches.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -46,14 +46,14 @@ impl EventSink for Flagged {
             _ => true,
         };
         if is_final {
-            let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-            spans.extend(flagged_spans(event, self.margin));
+            let mut stretches = self.stretches.lock().unwrap_or_else(PoisonError::into_inner);
+            stretches.extend(flagged_stretches(event, self.margin));
         }
         Ok(())
     }
 }
 
-/// Writes `input` to the WAV file `out`, censored at `spans` (seconds) in all channels: rate, channels and length are its
+/// Writes `input` to the WAV file `out`, with `stretches` of it censored in all channels: rate, channels and length are its
 /// own. Samples are of 16 bits, or 32-bit floats where 16 bits do not hold those of the input's PCM.
 ///
 /// Returns the seconds that are censored.
@@ -64,8 +64,7 @@ pub fn write_censored(
     input: AudioInput,
     raw: Option<RawFormat>,
     out: &Path,
-    style: CensorStyle,
-    spans: &[(f64, f64)],
+    stretches: &[Stretch],
 ) -> Result<f64> {
     let mut sound = FrameStream::open(input, raw)?;
     let (rate, channels) = (sound.rate(), sound.channels());
@@ -73,9 +72,9 @@ pub fn write_censored(
     let (bits_per_sample, sample_format) =
         if is_wide { (32, SampleFormat::Float) } else { (16, SampleFormat::Int) };
     let spec = WavSpec { channels: channels as u16, sample_rate: rate, bits_per_sample, sample_format };
-    let mut censor = Censor::new(style, rate);
-    for &(t0, t1) in spans {
-        censor.add(t0, t1);
+    let mut censor = Censor::new(rate);
+    for &stretch in stretches {
+        censor.add(stretch);
     }
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;

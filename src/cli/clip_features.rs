@@ -10,12 +10,13 @@ use super::model_args::{ModelArgs, Talk};
 use super::stop::Stop;
 use crate::audio::{AudioStream, DecodeOptions};
 use crate::compute::{Precision, Threads};
-use crate::corpus::datasets::{Classes, Content, Layout, Record};
+use crate::corpus::datasets::{Classes, Content, Layout, Record, Split};
 use crate::dsp::egemaps::{NAMES, egemaps};
 use crate::dsp::pool::{Pool, pool};
-use crate::learn::head::{self, Card, Layers};
-use crate::learn::{Dataset, Example};
+use crate::learn::head::{self, ATTENTION, Card, Layers};
+use crate::learn::{Clips, Dataset, Example};
 use crate::models::encoder::Encoder;
+use crate::models::encoding::side_by_side;
 use crate::output::{Progress, write_whole};
 use crate::time::SampleRate;
 use crate::weights::{PullOptions, text_digest};
@@ -35,15 +36,20 @@ pub struct ClipFeatureArgs {
     /// Hidden states that are heard: 0 enters the first layer, 1 leaves it, and so on. Features of several follow one another.
     #[arg(long, value_name = "K|K-K", default_value = "1-3", help_heading = "Features")]
     pub layers: LayerRange,
-    /// How frames become one vector: mean, l2-mean or mean-std.
-    #[arg(long, value_name = "POOL", default_value = "mean-std", value_parser = pooling, help_heading = "Features")]
-    pub pool: Pool,
     /// Seconds that are encoded at least, silence after the clip included. Live, Whisper hears 15 s at least.
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, help_heading = "Features")]
     pub least_seconds: f64,
     /// Do not keep features for the next run.
     #[arg(long, help_heading = "Features")]
     pub no_feature_cache: bool,
+}
+
+/// The argument of one pooling.
+#[derive(Debug, Clone, Args)]
+pub struct PoolArgs {
+    /// How frames become one vector: mean, l2-mean or mean-std.
+    #[arg(long, value_name = "POOL", default_value = "mean-std", value_parser = pooling, help_heading = "Features")]
+    pub pool: Pool,
 }
 
 /// Features that clips have.
@@ -82,7 +88,11 @@ impl std::str::FromStr for LayerRange {
     }
 }
 
-fn pooling(name: &str) -> std::result::Result<Pool, String> {
+/// A pooling that gives one vector.
+///
+/// # Errors
+/// What there is, where it is another.
+pub fn pooling(name: &str) -> std::result::Result<Pool, String> {
     match name.parse()? {
         Pool::None => Err("features of a clip are one vector: mean, l2-mean or mean-std".into()),
         pool => Ok(pool),
@@ -93,6 +103,7 @@ fn pooling(name: &str) -> std::result::Result<Pool, String> {
 pub struct ClipFeatures<'a> {
     args: &'a ClipFeatureArgs,
     kind: Kind,
+    pool: Pool,
     encoder: Option<Box<dyn Encoder>>,
     threads: Threads,
     /// Where each kind of them is kept.
@@ -105,7 +116,7 @@ impl<'a> ClipFeatures<'a> {
     ///
     /// # Errors
     /// Those of the model; [`Error::Setting`] for layers that it does not have.
-    pub fn open(args: &'a ClipFeatureArgs, kind: Kind, stop: &'a Stop) -> Result<Self> {
+    pub fn open(args: &'a ClipFeatureArgs, kind: Kind, pool: Pool, stop: &'a Stop) -> Result<Self> {
         let threads = args.model.pool()?;
         let precision = args.model.precision_or(Precision::F32);
         let (mut encoder, mut identity) = (None, String::new());
@@ -116,7 +127,7 @@ impl<'a> ClipFeatures<'a> {
                 "{}\n{:?} {} {}",
                 args.model.identity(precision, Talk::Quiet, stop)?,
                 args.layers,
-                args.pool,
+                pool,
                 args.least_seconds
             );
             encoder = Some(loaded);
@@ -132,7 +143,7 @@ impl<'a> ClipFeatures<'a> {
             (!args.no_feature_cache).then(|| cache.join(&digest[..16]))
         };
         let folders = parts.into_iter().map(|kind| (kind, folder(kind))).collect();
-        Ok(Self { args, kind, encoder, threads, folders, stop })
+        Ok(Self { args, kind, pool, encoder, threads, folders, stop })
     }
 
     /// Number of features.
@@ -143,10 +154,15 @@ impl<'a> ClipFeatures<'a> {
     fn width_of(&self, kind: Kind) -> usize {
         match &self.encoder {
             Some(encoder) if kind == Kind::Encoder => {
-                self.args.pool.width(encoder.width()) * self.args.layers.layers().len()
+                self.pool.width(encoder.width()) * self.args.layers.layers().len()
             }
             _ => NAMES.len(),
         }
+    }
+
+    /// Layers whose features follow one another; 0 where they are not of layers alone.
+    pub fn layers(&self) -> usize {
+        if self.kind == Kind::Encoder { self.args.layers.layers().len() } else { 0 }
     }
 
     /// What they are of.
@@ -168,7 +184,10 @@ impl<'a> ClipFeatures<'a> {
                 [only] => Layers::One(only),
                 ref several => Layers::Mix(several.to_vec()),
             }),
-            pooling: with_states.then(|| self.args.pool.to_string()),
+            pooling: with_states.then(|| match self.pool {
+                Pool::None => ATTENTION.to_owned(),
+                pool => pool.to_string(),
+            }),
             least_seconds: if with_states { self.args.least_seconds } else { 0.0 },
             ..card
         }
@@ -179,7 +198,39 @@ impl<'a> ClipFeatures<'a> {
     /// # Errors
     /// Those of the clips; [`Error::Corpus`] where none has such a label; [`Error::Interrupted`].
     pub fn dataset(&self, corpora: &[Corpus], classes: Classes, progress: &mut Progress) -> Result<Dataset> {
-        let (mut features, mut examples) = (Vec::new(), Vec::new());
+        let mut features = Vec::new();
+        let examples = self.collect(corpora, classes, progress, &mut |values| features.extend(values))?;
+        Dataset::new(features, self.width(), classes.names().len(), examples)
+    }
+
+    /// The same where frames are not pooled: their frames, `[frames, layers, width]`, and a data set whose one feature is the
+    /// number of a clip.
+    ///
+    /// # Errors
+    /// As [`dataset`](Self::dataset).
+    pub fn clips(
+        &self,
+        corpora: &[Corpus],
+        classes: Classes,
+        progress: &mut Progress,
+    ) -> Result<(Clips, Dataset)> {
+        let (width, layers) = (self.width(), self.layers().max(1));
+        let mut frames = Vec::new();
+        let mut take = |values: Vec<f32>| frames.push(side_by_side(&values, layers, width / layers));
+        let examples = self.collect(corpora, classes, progress, &mut take)?;
+        let numbers = (0..examples.len()).map(|clip| clip as f32).collect();
+        Ok((Clips::new(frames, width)?, Dataset::new(numbers, 1, classes.names().len(), examples)?))
+    }
+
+    /// Gives `take` the features of each clip whose label is of `classes`, and returns what is known of them.
+    fn collect(
+        &self,
+        corpora: &[Corpus],
+        classes: Classes,
+        progress: &mut Progress,
+        take: &mut dyn FnMut(Vec<f32>),
+    ) -> Result<Vec<Example>> {
+        let mut examples = Vec::new();
         for corpus in corpora {
             let labelled = corpus.labelled(classes)?;
             let total = labelled.len();
@@ -190,7 +241,7 @@ impl<'a> ClipFeatures<'a> {
                 if done > 0 && done % CLIPS_A_LINE == 0 {
                     progress.say(&format!("{}: features of {done} of {total} clips", corpus.name));
                 }
-                features.extend(self.of(record)?);
+                take(self.of(record)?);
                 examples.push(Example {
                     label,
                     group: record.group().to_owned(),
@@ -199,27 +250,34 @@ impl<'a> ClipFeatures<'a> {
                 });
             }
         }
-        Dataset::new(features, self.width(), classes.names().len(), examples)
+        Ok(examples)
     }
 
-    /// The features of a clip.
+    /// The features of a clip; where they are not pooled, those of all frames, layer by layer.
     fn of(&self, record: &Record) -> Result<Vec<f32>> {
         let mut features = Vec::with_capacity(self.width());
         for (kind, folder) in &self.folders {
             let kept = folder.as_deref().and_then(|folder| kept_at(folder, record));
-            if let Some(values) = kept.as_ref().and_then(|path| read_values(path, Some(self.width_of(*kind))))
-            {
+            if let Some(values) = kept.as_ref().and_then(|path| self.read(path, *kind)) {
                 features.extend(values);
                 continue;
             }
             let values = self.compute(record, *kind)?;
             if let Some(path) = kept {
-                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                write_whole(&path, &bytes)?;
+                keep(&path, &values)?;
             }
             features.extend(values);
         }
         Ok(features)
+    }
+
+    /// What is kept at `path`, if it is whole.
+    fn read(&self, path: &Path, kind: Kind) -> Option<Vec<f32>> {
+        let width = self.width_of(kind);
+        match self.pool {
+            Pool::None => read_values(path, None).filter(|values| values.len().is_multiple_of(width)),
+            _ => read_values(path, Some(width)),
+        }
     }
 
     fn compute(&self, record: &Record, kind: Kind) -> Result<Vec<f32>> {
@@ -229,9 +287,9 @@ impl<'a> ClipFeatures<'a> {
         let samples = AudioStream::open(input, &DecodeOptions::default())?.read_all()?;
         match &self.encoder {
             Some(encoder) if kind == Kind::Encoder => {
-                let ClipFeatureArgs { layers, pool, least_seconds, .. } = self.args;
+                let ClipFeatureArgs { layers, least_seconds, .. } = self.args;
                 self.threads
-                    .run(|| states(encoder.as_ref(), &samples, &layers.layers(), *pool, *least_seconds))
+                    .run(|| states(encoder.as_ref(), &samples, &layers.layers(), self.pool, *least_seconds))
             }
             _ => Ok(self.threads.run(|| egemaps(&samples)).to_vec()),
         }
@@ -259,14 +317,20 @@ fn states(
     Ok(values)
 }
 
-/// Where the features of a record are kept; none of one that is no file.
-fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
+/// Where the features of a record are kept in `folder`; none of one that is no file.
+pub(super) fn kept_at(folder: &Path, record: &Record) -> Option<PathBuf> {
     let Content::File(path) = &record.content else { return None };
     let file = fs::metadata(path).ok()?;
     let changed = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
     let path = fs::canonicalize(path).ok()?;
     let digest = text_digest(&format!("{}\n{}\n{changed}", path.display(), file.len())).to_string();
     Some(folder.join(&digest[..2]).join(format!("{}.f32", &digest[2..32])))
+}
+
+/// Keeps features for the next run.
+pub(super) fn keep(path: &Path, values: &[f32]) -> Result<()> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    write_whole(path, &bytes)
 }
 
 /// The values of a file that was kept: so many, where that is known, and never a part of one.
@@ -276,12 +340,7 @@ pub(super) fn read_values(path: &Path, width: Option<usize>) -> Option<Vec<f32>>
         None => !bytes.is_empty() && bytes.len().is_multiple_of(4),
     };
     let bytes = fs::read(path).ok().filter(is_whole)?;
-    Some(
-        bytes
-            .chunks_exact(4)
-            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .collect(),
-    )
+    Some(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
 }
 
 /// A corpus, read.
@@ -304,6 +363,12 @@ impl Corpus {
             known => known.to_string(),
         };
         Ok(Self { name, path: path.to_path_buf(), records: layout.read(path)?.collect::<Result<_>>()? })
+    }
+
+    /// Those of its records that are in `part`, under the same name.
+    pub fn part(&self, part: Split) -> Self {
+        let records = self.records.iter().filter(|record| record.split == Some(part)).cloned().collect();
+        Self { name: self.name.clone(), path: self.path.clone(), records }
     }
 
     /// All records.

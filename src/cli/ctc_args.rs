@@ -32,6 +32,19 @@ pub struct CtcArgs {
         help_heading = "Recognition"
     )]
     pub word_bonus: Option<f32>,
+    /// Added for each word that the n-gram model does not know [default: -10].
+    #[arg(
+        long,
+        value_name = "W",
+        requires = "lm",
+        allow_hyphen_values = true,
+        value_parser = weight,
+        help_heading = "Recognition"
+    )]
+    pub unknown_penalty: Option<f32>,
+    /// For models that spell: how much a hot-word counts [default: 10].
+    #[arg(long, value_name = "W", requires = "hotwords", value_parser = weight, help_heading = "Recognition")]
+    pub hotword_weight: Option<f32>,
     /// For models that spell: find the language of each segment by this model (see `awaaz language`).
     #[arg(long, value_name = "NAME|PATH", conflicts_with = "language", help_heading = "Recognition")]
     pub identify: Option<String>,
@@ -61,7 +74,8 @@ impl CtcArgs {
             ctc_weights: Weights {
                 language_model: self.lm_weight.unwrap_or(usual.language_model),
                 insertion: self.word_bonus.unwrap_or(usual.insertion),
-                ..usual
+                unknown: self.unknown_penalty.unwrap_or(usual.unknown),
+                hotword: self.hotword_weight.unwrap_or(usual.hotword),
             },
             ..options
         }

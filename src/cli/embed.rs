@@ -248,11 +248,12 @@ impl Run<'_> {
             // Sounds of one length share the matrix products best.
             sounds.sort_by_key(|sound| sound.samples.len());
             let mut rest = &sounds[..];
+            if self.stop.is_requested() {
+                return self.stopped(total);
+            }
             while !rest.is_empty() {
                 if self.stop.is_requested() {
-                    self.folder.finish()?;
-                    self.progress.error(&format!("stopped; {} of {total} done", self.done));
-                    return Ok(Exit::Interrupted);
+                    return self.stopped(total);
                 }
                 let (batch, others) = rest.split_at(together(rest, self.args.batch));
                 rest = others;
@@ -266,7 +267,13 @@ impl Run<'_> {
         Ok(Exit::of(self.done + skipped, self.failed))
     }
 
-    /// Reads as many sounds as are sorted at once.
+    fn stopped(&mut self, total: usize) -> Result<Exit> {
+        self.folder.finish()?;
+        self.progress.error(&format!("stopped; {} of {total} done", self.done));
+        Ok(Exit::Interrupted)
+    }
+
+    /// Reads as many sounds as are sorted at once; of those that are left when a stop is asked for, none.
     fn read_some(&mut self, waiting: &mut VecDeque<(&Input, String)>) -> Result<Vec<Sound>> {
         let mut sounds = Vec::new();
         let mut samples = 0;

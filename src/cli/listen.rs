@@ -2,22 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
 use super::Exit;
 use super::moderate::{judge, summary};
+use super::play::{PlayArgs, PlayReport};
 use super::stop::Stop;
 use super::stream::{HearArgs, Heard, Listener};
-use super::values::seconds;
 use crate::audio::capture::{Capture, CaptureOptions};
 use crate::audio::{Channel, WavRecorder};
-use crate::moderation::CensorStyle;
-use crate::pipeline::{
-    Flagging, Microphone, PcmOut, Playback, PlaybackTotals, Recording, Sound, Source, SourcePace, SourceStep,
-    Tap,
-};
+use crate::pipeline::{Microphone, Recording, Sound, Source, SourcePace, SourceStep, Tap};
 use crate::{Error, Result};
 
 const AFTER_HELP: &str = "\
@@ -25,8 +21,11 @@ Examples:
   awaaz listen                                         the default microphone, in the terminal
   awaaz listen --device USB --language hi              another one, in Hindi
   awaaz listen --language ur --romanize                Urdu in Latin letters
+  awaaz listen --encoder facebook/wav2vec2-base-960h   a model that spells (--model and --encoder are the same)
   awaaz listen -o json | jq -r 'select(.type==\"final\").text'
   awaaz listen --record talk.wav --events talk.jsonl   keep the sound and the events (awaaz replay hears them again)
+  awaaz listen --lexicon words.csv --play --censor bleep --delay 2
+                                                       and play it again, two seconds later, with a tone over those words
   arecord -f S16_LE -r 16000 | awaaz moderate - --realtime
                                                        another program's sound
 
@@ -45,22 +44,8 @@ pub struct ListenArgs {
     /// Also keep the sound, in a WAV file (16 kHz, 16 bits, one channel).
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     record: Option<PathBuf>,
-    /// Play what is heard again, later and censored: - writes PCM to stdout (s16le, 16 kHz, one channel) for another
-    /// program to play.
-    #[arg(long, value_name = "-", value_parser = ["-"], help_heading = "Moderation")]
-    play: Option<String>,
-    /// How what is played is censored: silent, or under a tone.
-    #[arg(
-        long,
-        value_name = "mute|bleep",
-        default_value = "mute",
-        requires = "play",
-        help_heading = "Moderation"
-    )]
-    censor: CensorStyle,
-    /// How much later it is played, in seconds. What is found later than this is told of, and was heard.
-    #[arg(long, value_name = "SECONDS", default_value = "1.5", value_parser = seconds, requires = "play", help_heading = "Moderation")]
-    delay: Duration,
+    #[command(flatten)]
+    play: PlayArgs,
     #[command(flatten)]
     hear: HearArgs,
 }
@@ -79,28 +64,29 @@ pub fn run(args: &ListenArgs) -> Result<Exit> {
     // A microphone that is not there is told of before a model is fetched; it is opened once the model is ready.
     drop(Capture::open(&options)?);
     let recorder = args.record.as_ref().map(WavRecorder::create).transpose()?;
-    let listener = Listener::load(&args.hear, &stop)?;
+    args.play.check()?;
+    if args.play.takes_stdout() && !args.hear.writes_nothing() {
+        let reason = "--play -: stdout takes the sound; leave out --output, and give --events for the events";
+        return Err(Error::Setting(reason.into()));
+    }
+    let listener = Listener::load(&args.hear, args.play.style(), &stop)?;
     let stream = unique_name();
     let mut taps: Vec<Box<dyn Tap>> = Vec::new();
-    let (sinks, playback) = match args.play {
-        None => (listener.sinks(HearArgs::live_output(), &stream)?, None),
-        Some(_) => {
-            if !args.hear.writes_nothing() {
-                let reason =
-                    "--play -: stdout takes the sound; leave out --output, and give --events for the events";
-                return Err(Error::Setting(reason.into()));
-            }
-            let margin = listener.judges().policy.censor_margin;
-            let playback = Playback::new(args.censor, args.delay.as_secs_f64(), margin);
-            let notify = listener.notify(&stream);
-            let mut sinks = listener.files(Arc::clone(&notify))?;
-            sinks.push(Box::new(Flagging::new(playback.clone(), notify)));
-            taps.push(Box::new(PcmOut::new(playback.clone(), std::io::stdout())));
-            (sinks, Some(playback))
-        }
+    let mut sinks = match args.play.takes_stdout() {
+        true => listener.files(listener.notify(&stream))?,
+        false => listener.sinks(HearArgs::live_output(), &stream)?,
     };
     let recognizer = listener.recognizer()?;
+    let mut progress = args.hear.progress();
+    let playing = args.play.start(listener.judges().policy.censor_margin)?;
     let capture = Capture::open(&options)?;
+    let report = playing.map(|(playing, report)| {
+        progress.say(&format!("playing on {}", playing.name()));
+        let (tap, sink) = playing.ends(listener.notify(&stream));
+        taps.push(tap);
+        sinks.push(sink);
+        report
+    });
     let name = capture.info().name.clone();
     let microphone = Microphone::new(capture);
     let source: Box<dyn Source> = match recorder {
@@ -110,7 +96,6 @@ pub fn run(args: &ListenArgs) -> Result<Exit> {
         }
         None => Box::new(microphone),
     };
-    let mut progress = args.hear.progress();
     progress.say(&format!("listening to {name}; Ctrl-C ends it"));
     let heard = Heard {
         name: stream,
@@ -125,9 +110,8 @@ pub fn run(args: &ListenArgs) -> Result<Exit> {
         progress.error(&format!("warning: {name}: {warning}"));
     }
     progress.say(&summary(&name, &outcome));
-    if let Some(PlaybackTotals { flagged, late, late_seconds }) = playback.map(|playback| playback.totals()) {
-        progress
-            .say(&format!("{flagged} stretches flagged, {late} too late ({late_seconds:.2} s were heard)"));
+    for line in report.iter().flat_map(PlayReport::lines) {
+        progress.say(&line);
     }
     match judge(&name, &outcome) {
         // To be stopped is how it ends.

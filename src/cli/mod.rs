@@ -20,8 +20,11 @@ pub mod model_args;
 pub mod models;
 pub mod moderate;
 pub mod onnx_args;
+#[cfg(feature = "mic")]
+mod play;
 pub mod probe_args;
 pub mod replay;
+mod scale;
 pub mod speaker_args;
 pub mod speakers;
 pub mod stop;
@@ -30,6 +33,8 @@ pub mod text;
 pub mod text_args;
 pub mod train;
 pub mod transcribe;
+mod unit_args;
+pub mod units;
 mod values;
 
 use std::ffi::OsString;
@@ -56,6 +61,7 @@ enum Command {
     Moderate(Box<moderate::ModerateArgs>),
     Language(Box<language::LanguageArgs>),
     Embed(Box<embed::EmbedArgs>),
+    Units(Box<units::UnitsArgs>),
     Replay(replay::ReplayArgs),
     Speakers(speakers::SpeakersArgs),
     Text(text::TextArgs),
@@ -136,6 +142,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Moderate(args) => moderate::run(&args).map(ExitCode::from),
         Command::Language(args) => language::run(&args).map(ExitCode::from),
         Command::Embed(args) => embed::run(&args).map(ExitCode::from),
+        Command::Units(args) => units::run(&args).map(ExitCode::from),
         Command::Replay(args) => replay::run(&args).map(ExitCode::from),
         Command::Speakers(args) => speakers::run(&args).map(ExitCode::from),
         Command::Text(args) => text::run(&args).map(ExitCode::from),

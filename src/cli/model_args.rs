@@ -20,6 +20,7 @@ use crate::compute::{Place, Placement, Precision, Threads};
 use crate::models::backend::Backend;
 use crate::models::encoder::{Encoder, load_encoder};
 use crate::models::speaker::{SpeakerEncoder, is_speaker_encoder, load_speaker_encoder};
+use crate::text::{TextClassifier, TextHead, TransformerClassifier};
 use crate::weights::{ModelFiles, Network, PullOptions, resolve, resolve_adapter};
 use crate::{Error, Result};
 
@@ -28,7 +29,13 @@ use crate::{Error, Result};
 pub struct ModelArgs {
     /// A model's name (see `awaaz models list`), the path of its folder, or OWNER/NAME of one on the Hugging Face hub:
     /// Whisper, or wav2vec 2.0, XLS-R, MMS, HuBERT, WavLM with a CTC head, also as an ONNX export.
-    #[arg(long, alias = "encoder", value_name = "NAME|PATH", default_value = "base", help_heading = "Model")]
+    #[arg(
+        long,
+        visible_alias = "encoder",
+        value_name = "NAME|PATH",
+        default_value = "base",
+        help_heading = "Model"
+    )]
     pub model: String,
     /// Numbers that the network is multiplied in: f32 as it was trained, int8 faster and smaller, auto for int8 where the
     /// processor is made for it [default: f32, live int8].
@@ -108,7 +115,7 @@ impl ModelArgs {
     /// The pool that layers run on.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) for processors that may not be used.
+    /// [`Error::Setting`] for processors that may not be used.
     pub fn pool(&self) -> Result<Threads> {
         match &self.threads {
             Some(placement) => Threads::placed(placement),
@@ -125,7 +132,7 @@ impl ModelArgs {
     /// hear `language`; with the model that finds languages, if `ctc` names one.
     ///
     /// # Errors
-    /// Those of finding, reading and checking the model; [`Error::Interrupted`](crate::Error::Interrupted) where `stop`
+    /// Those of finding, reading and checking the model; [`Error::Interrupted`] where `stop`
     /// is asked for during the pull.
     pub fn load(
         &self,
@@ -234,6 +241,20 @@ impl ModelArgs {
         Ok((files, backend))
     }
 
+    /// The classifier of texts that `name` is: built in, a file, a folder, or OWNER/NAME of the hub.
+    ///
+    /// # Errors
+    /// Those of finding, reading and checking it; [`Error::Setting`](crate::Error::Setting) where it does not tell abuse.
+    pub fn load_text_head(&self, name: &Path, talk: Talk, stop: &Stop) -> Result<Box<dyn TextHead>> {
+        let head = open_text_head(name, &self.pull_options(talk, stop)?, || self.pool())?;
+        if !head.knows_abuse() {
+            let reason = "--text-head: none of its labels means abuse, or several do; rename one to `abusive` in id2label of \
+                          its config.json, or give another";
+            return Err(Error::Setting(format!("{}: {reason}", name.display())));
+        }
+        Ok(head)
+    }
+
     fn pull_options(&self, talk: Talk, stop: &Stop) -> Result<PullOptions> {
         let mut options = PullOptions::from_env()?;
         options.stop = stop.flag();
@@ -244,6 +265,22 @@ impl ModelArgs {
             options.listener = pull_listener();
         }
         Ok(options)
+    }
+}
+
+/// The classifier of texts that `name` is: built in, or a file, else a transformer in a folder, or of the hub, which computes on `threads`.
+///
+/// # Errors
+/// Those of finding, reading and checking it.
+pub fn open_text_head(
+    name: &Path,
+    options: &PullOptions,
+    threads: impl FnOnce() -> Result<Threads>,
+) -> Result<Box<dyn TextHead>> {
+    let is_file = name.is_file() || name.extension().is_some_and(|extension| extension == "safetensors");
+    match name.to_str().filter(|name| !is_file && name.contains(['/', '\\']) || Path::new(name).is_dir()) {
+        Some(model) => Ok(Box::new(TransformerClassifier::load(&resolve(model, options)?, threads()?)?)),
+        None => Ok(Box::new(TextClassifier::open(name)?)),
     }
 }
 

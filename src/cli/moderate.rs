@@ -44,10 +44,11 @@ pub struct ModerateArgs {
     /// Hear at the pace of the sound, as if it were live, with partial transcripts.
     #[arg(long, help_heading = "Live")]
     realtime: bool,
-    /// Write a copy of the sound with what was confirmed censored: a WAV file, or a folder for several.
+    /// Write a copy of the sound with what was confirmed censored: a WAV file, or a folder for several. A rule of the policy
+    /// with actions censors where these ask for it.
     #[arg(long, value_name = "FILE|DIR", help_heading = "Moderation")]
     out: Option<PathBuf>,
-    /// How the copy is censored: words are silent, or under a tone [default: mute].
+    /// How it is censored where the policy does not say: words are silent, or under a tone [default: mute].
     #[arg(long, value_name = "mute|bleep", requires = "out", help_heading = "Moderation")]
     censor: Option<CensorStyle>,
     #[command(flatten)]
@@ -56,18 +57,26 @@ pub struct ModerateArgs {
     hear: HearArgs,
 }
 
+impl ModerateArgs {
+    fn style(&self) -> Option<CensorStyle> {
+        self.out.as_ref().map(|_| self.censor.unwrap_or(CensorStyle::Mute))
+    }
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
 /// [`Error::Setting`] where the arguments contradict each other, and those of loading the model.
 pub fn run(args: &ModerateArgs) -> Result<Exit> {
     let stop = Stop::on_signals()?;
-    let listener = Listener::load(&args.hear, &stop)?;
+    let hear = args.hear.clone().judging();
+    let listener = Listener::load(&hear, args.style(), &stop)?;
     let mut progress = args.hear.progress();
     let (mut done, mut failed) = (0, 0);
     if args.out.is_some() && listener.judges().is_empty() && listener.judges().policy.watch.is_empty() {
         return Err(Error::Setting(
-            "--out: there is nothing to judge by: give --lexicon, --text-head or --head".into(),
+            "--out: there is nothing to judge by: leave out --text-head none, or give --lexicon or --head"
+                .into(),
         ));
     }
     let inputs = expand(&args.inputs);
@@ -148,9 +157,8 @@ fn hear_one(
     progress.say(&summary(&name, &outcome));
     judge(&name, &outcome)?;
     if let Some(copy) = copy {
-        let style = args.censor.unwrap_or(CensorStyle::Mute);
         let raw = args.input.decode_options()?.raw;
-        let censored = write_censored(input.audio(), raw, copy, style, &flagged.spans())?;
+        let censored = write_censored(input.audio(), raw, copy, &flagged.stretches())?;
         progress.say(&format!("{}: {censored:.2} s censored", copy.display()));
     }
     Ok(())

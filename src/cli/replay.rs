@@ -15,6 +15,7 @@ use super::stream::{HearArgs, Heard, Listener};
 use crate::asr::AudioSource;
 use crate::audio::{AudioInput, AudioStream, Channel, DecodeOptions};
 use crate::event::{Event, EventKind, StreamStart};
+use crate::moderation::CensorStyle;
 use crate::pipeline::{EventSink, Sound, Source, SourcePace, SourceStep};
 use crate::time::SampleIndex;
 use crate::{Error, Result};
@@ -55,7 +56,8 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     let name = args.model.clone().unwrap_or_else(|| recorded.start.model.clone());
     let model = ModelArgs::named(name, recorded.start.precision).through(args.onnx.clone());
     let hear = HearArgs::of_stream(&recorded.start, model);
-    let listener = Listener::load(&hear, &stop)?.without_actions();
+    let listener = Listener::load(&hear, CensorStyle::asked_by(recorded.start.censor.as_slice()), &stop)?
+        .without_actions();
     let channel = recorded.start.channel.map_or(Channel::Mix, Channel::Only);
     let audio = AudioStream::open(
         AudioInput::from_arg(&args.audio),

@@ -1,7 +1,6 @@
 //! One-dimensional convolution with gaps between the frames that it hears.
 
-use super::linear::After;
-use super::{Linear, Precision};
+use super::{Conv1d, Precision};
 
 /// What lies beyond the edges of a sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +13,11 @@ pub enum Margin {
     None,
 }
 
-/// A convolution along time, of an odd kernel where it has a margin, so that as many frames come out as go in: a product for
-/// each of its taps.
+/// A convolution along time, of an odd kernel where it has a margin, so that as many frames come out as go in.
+///
+/// Of every `dilation`th frame, the windows lie one after the other, so that each such phase is one matrix product.
 pub struct DilatedConv1d {
-    taps: Vec<Linear>,
+    conv: Conv1d,
     dilation: usize,
     margin: Margin,
 }
@@ -32,22 +32,28 @@ impl DilatedConv1d {
         dilation: usize,
         margin: Margin,
     ) -> Self {
-        let mut bias = Some(bias);
-        let tap = |tap: usize| {
-            let weight: Vec<f32> = weight.iter().skip(tap).step_by(kernel).copied().collect();
-            Linear::new(&weight, bias.take(), channels, Precision::F32)
-        };
-        Self { taps: (0..kernel).map(tap).collect(), dilation, margin }
+        let conv = Conv1d::new(weight, Some(bias), channels, kernel, 1, 0, Precision::F32);
+        Self { conv, dilation, margin }
+    }
+
+    /// Width of a frame that goes in.
+    pub fn channels(&self) -> usize {
+        self.conv.channels()
     }
 
     /// Width of a frame that comes out.
     pub fn outputs(&self) -> usize {
-        self.taps.first().map_or(0, Linear::outputs)
+        self.conv.outputs()
+    }
+
+    /// Frames from the first that one is made of to the last, without it.
+    pub fn heard(&self) -> usize {
+        self.conv.kernel().saturating_sub(1) * self.dilation
     }
 
     /// The convolution of `x`, `[frames, channels]`: `[frames, outputs]`; without a margin, fewer frames.
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
-        let channels = self.taps.first().map_or(1, Linear::inputs);
+        let channels = self.channels();
         let padded;
         let sound = match (self.margin, self.reach()) {
             (Margin::None, _) | (_, 0) => x,
@@ -56,20 +62,39 @@ impl DilatedConv1d {
                 &padded
             }
         };
-        let heard = self.taps.len().saturating_sub(1) * self.dilation;
-        let frames = (sound.len() / channels).saturating_sub(heard);
-        let mut out = vec![0.0; frames * self.outputs()];
-        for (tap, linear) in self.taps.iter().enumerate() {
-            let start = (tap * self.dilation * channels).min(sound.len() - frames * channels);
-            let after = if tap == 0 { After::Store } else { After::Add };
-            linear.forward_windows_into(&sound[start..start + frames * channels], channels, &mut out, after);
+        match self.dilation {
+            1 => {
+                let mut out = Vec::new();
+                self.conv.forward_into(sound, &mut out);
+                out
+            }
+            _ => self.phases(sound),
+        }
+    }
+
+    /// Every `dilation`th frame by itself, from each of the first `dilation` on.
+    fn phases(&self, sound: &[f32]) -> Vec<f32> {
+        let (channels, outputs) = (self.channels(), self.outputs());
+        let frames = (sound.len() / channels).saturating_sub(self.heard());
+        let mut out = vec![0.0; frames * outputs];
+        let (mut phase, mut found) = (Vec::new(), Vec::new());
+        for first in 0..self.dilation.min(frames) {
+            phase.clear();
+            sound
+                .chunks_exact(channels)
+                .skip(first)
+                .step_by(self.dilation)
+                .for_each(|x| phase.extend_from_slice(x));
+            self.conv.forward_into(&phase, &mut found);
+            let rows = out.chunks_exact_mut(outputs).skip(first).step_by(self.dilation);
+            rows.zip(found.chunks_exact(outputs)).for_each(|(out, found)| out.copy_from_slice(found));
         }
         out
     }
 
     /// Frames that are heard before and after one.
     fn reach(&self) -> usize {
-        self.taps.len() / 2 * self.dilation
+        self.conv.kernel() / 2 * self.dilation
     }
 
     fn padded(&self, x: &[f32], channels: usize) -> Vec<f32> {

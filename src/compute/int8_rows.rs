@@ -217,7 +217,7 @@ enum Kernel {
     /// With AVX-VNNI, 32 products an instruction.
     #[cfg(target_arch = "x86_64")]
     Vnni256,
-    /// As the compiler does it with AVX2.
+    /// With AVX2, 16 products an instruction.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// As the compiler does it; on ARM that is with NEON.
@@ -264,8 +264,17 @@ impl Kernel {
         }
         #[cfg(target_arch = "x86_64")]
         if self != Self::Plain {
+            let is_whole = weight.len() == TILE_OUTPUTS * inputs;
             // SAFETY: of the kernels that `available` gives, all but the plain one imply AVX2.
-            return unsafe { avx2_tile(weight, x, inputs) };
+            return unsafe {
+                match x.len() / inputs {
+                    4 if is_whole => avx2_tile::<4>(weight, x, inputs),
+                    3 if is_whole => avx2_tile::<3>(weight, x, inputs),
+                    2 if is_whole => avx2_tile::<2>(weight, x, inputs),
+                    1 if is_whole => avx2_tile::<1>(weight, x, inputs),
+                    _ => avx2_edge(weight, x, inputs),
+                }
+            };
         }
         plain_tile(weight, x, inputs)
     }
@@ -286,8 +295,65 @@ fn plain_tile(weight: &[i8], x: &[u8], inputs: usize) -> Tile {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn avx2_tile(weight: &[i8], x: &[u8], inputs: usize) -> Tile {
+fn avx2_edge(weight: &[i8], x: &[u8], inputs: usize) -> Tile {
     plain_tile(weight, x, inputs)
+}
+
+/// The products of four rows of `weight` and `M` rows of `x`, two rows of each at a time, whose widened bytes and sums
+/// registers hold.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn avx2_tile<const M: usize>(weight: &[i8], x: &[u8], inputs: usize) -> Tile {
+    use std::arch::x86_64::*;
+    /// Tiles from one that is multiplied to the one that is fetched.
+    const AHEAD: usize = 2;
+    assert!(weight.len() == TILE_OUTPUTS * inputs && x.len() == M * inputs);
+    let whole = inputs - inputs % 16;
+    let mut tile = Tile::default();
+    for first in (0..M).step_by(2) {
+        let rows = if first + 1 < M { 2 } else { 1 };
+        let mut sums = [[_mm256_setzero_si256(); TILE_OUTPUTS]; 2];
+        for k in (0..whole).step_by(16) {
+            if first == 0 {
+                // The rows that come after the next, a line at a time and in order, as memory likes it; what is past the end
+                // of the matrix is not fetched.
+                _mm_prefetch::<_MM_HINT_T0>(
+                    weight.as_ptr().wrapping_add(AHEAD * weight.len() + TILE_OUTPUTS * k),
+                );
+            }
+            let mut wide = [_mm256_setzero_si256(); 2];
+            for (row, wide) in wide.iter_mut().enumerate().take(rows) {
+                // SAFETY: 16 bytes from `k` on lie within the row.
+                *wide = unsafe {
+                    _mm256_cvtepu8_epi16(_mm_loadu_si128(x.as_ptr().add((first + row) * inputs + k).cast()))
+                };
+            }
+            for output in 0..TILE_OUTPUTS {
+                // SAFETY: as above.
+                let weights = unsafe {
+                    _mm256_cvtepi8_epi16(_mm_loadu_si128(weight.as_ptr().add(output * inputs + k).cast()))
+                };
+                for (sums, wide) in sums.iter_mut().zip(wide).take(rows) {
+                    sums[output] = _mm256_add_epi32(sums[output], _mm256_madd_epi16(wide, weights));
+                }
+            }
+        }
+        for (row, sums) in sums.into_iter().enumerate().take(rows) {
+            let [a, b, c, d] = sums;
+            let abcd = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+            let four = _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256::<1>(abcd));
+            // SAFETY: there is room for four integers.
+            unsafe { _mm_storeu_si128(tile[first + row].as_mut_ptr().cast(), four) };
+        }
+    }
+    for (x, sums) in x.chunks_exact(inputs).zip(&mut tile) {
+        for (weight, sum) in weight.chunks_exact(inputs).zip(sums) {
+            for (&x, &weight) in x[whole..].iter().zip(&weight[whole..]) {
+                *sum += i32::from(x) * i32::from(weight);
+            }
+        }
+    }
+    tile
 }
 
 /// The products of four rows of `weight` and `M` rows of `x`.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::panels::has_int8;
+use super::panels::int8_pays;
 
 /// The numbers that weights are kept and multiplied in. All else (norms, softmax, sums) is f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -26,9 +26,9 @@ impl Precision {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
 
-    /// Int8 where the processor has instructions for products of bytes, else f32.
+    /// Int8 where the project has kernels for the processor at hand, which are faster in it; else f32.
     pub fn auto() -> Self {
-        if has_int8() { Self::Int8 } else { Self::F32 }
+        if int8_pays() { Self::Int8 } else { Self::F32 }
     }
 
     /// Its name.

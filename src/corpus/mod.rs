@@ -3,6 +3,7 @@
 
 pub mod conversations;
 pub mod datasets;
+pub mod festvox;
 mod journal;
 
 pub use journal::Journal;

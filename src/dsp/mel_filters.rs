@@ -42,7 +42,12 @@ impl Bins {
 impl MelFilters {
     /// Filters from 0 to half the rate on Slaney's mel scale, each of unit area, as `librosa.filters.mel` makes them.
     pub fn slaney(mels: usize, bins: Bins) -> Self {
-        let edge = edges(mels, (0.0, bins.top()), slaney_mel, slaney_hertz);
+        Self::slaney_over(mels, bins, (0.0, bins.top()))
+    }
+
+    /// The same over `range` of hertz.
+    pub fn slaney_over(mels: usize, bins: Bins, range: (f64, f64)) -> Self {
+        let edge = edges(mels, range, slaney_mel, slaney_hertz);
         Self::new(mels, bins, |mel, hertz| {
             let (low, centre, high) = (edge(mel), edge(mel + 1), edge(mel + 2));
             triangle(hertz, low, centre, high) * 2.0 / (high - low)

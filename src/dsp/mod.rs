@@ -6,8 +6,10 @@ mod log_mel;
 mod mel_filters;
 mod mel_spectrogram;
 pub mod pool;
+mod vocoder_mel;
 
 pub use fbank::{Fbank, FbankWindow, subtract_mean};
 pub use log_mel::{HOP, LogMel, LogMelStream};
 pub use mel_filters::{Bins, MelFilters};
 pub use mel_spectrogram::{Edges, MelSpectrogram, Window};
+pub use vocoder_mel::{MelShape, VocoderMel};

@@ -9,6 +9,7 @@ use super::class_weights::ClassWeights;
 use super::classifier::Classifier;
 use super::dataset::Dataset;
 use super::lbfgs::{Lbfgs, Minimum};
+use super::span::Span;
 use super::vector::{add_scaled, dot, softmax};
 use crate::{Error, Result};
 
@@ -50,7 +51,8 @@ impl Logistic {
         Ok(Self::fit_to_the_end(dataset, options)?.0)
     }
 
-    /// The same with what the solver found: whether it converged shows in its slope.
+    /// The same with what the solver found: whether it converged shows in its slope. Where there are more features than rows,
+    /// it has looked in the span of the rows, and its point is in a basis of that.
     ///
     /// # Errors
     /// As [`Logistic::fit`].
@@ -58,6 +60,21 @@ impl Logistic {
         if !(options.c > 0.0 && options.c.is_finite()) {
             return Err(Error::Setting(format!("C is {}; it must be a positive number", options.c)));
         }
+        if dataset.rows() < dataset.width() {
+            return Self::fit_in_span(dataset, options);
+        }
+        Self::fit_directly(dataset, options)
+    }
+
+    /// Where there are more features than rows, in the span of the rows.
+    fn fit_in_span(dataset: &Dataset, options: &LogisticOptions) -> Result<(Self, Minimum)> {
+        let span = Span::of(dataset);
+        let (fitted, minimum) = Self::fit_directly(&span.rows()?, options)?;
+        let weights = fitted.weights.chunks_exact(fitted.width).flat_map(|row| span.weights(row)).collect();
+        Ok((Self { width: dataset.width(), weights, ..fitted }, minimum))
+    }
+
+    fn fit_directly(dataset: &Dataset, options: &LogisticOptions) -> Result<(Self, Minimum)> {
         let class_weights = options.class_weights.of(dataset)?;
         let (width, classes) = (dataset.width(), dataset.classes());
         let outputs = outputs(classes);
@@ -169,6 +186,22 @@ mod tests {
                 };
                 let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
                 assert!((slope - difference).abs() < 1e-6, "{slope} is not {difference}");
+            }
+        }
+    }
+
+    #[test]
+    fn with_more_features_than_rows_it_is_the_same_regression() {
+        for classes in [2, 4] {
+            let dataset = clouds(24, 60, classes, 0.5, 8);
+            for c in [0.01, 1.0] {
+                let options = LogisticOptions { c, ..LogisticOptions::default() };
+                let found = Logistic::fit(&dataset, &options).unwrap();
+                let direct = Logistic::fit_directly(&dataset, &options).unwrap().0;
+                let pairs = found.weights.iter().chain(&found.intercepts);
+                for (found, direct) in pairs.zip(direct.weights.iter().chain(&direct.intercepts)) {
+                    assert!((found - direct).abs() < 1e-4, "C {c}: {found} is not {direct}");
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! what they say. The same seed gives the same bytes, with any number of threads.
 
 mod adam;
+mod attention;
 mod blocks;
 pub mod calibrate;
 mod class_weights;
@@ -14,6 +15,9 @@ pub mod fewshot;
 pub mod folds;
 pub mod head;
 mod kernel;
+pub mod kmeans;
+pub mod labels;
+pub mod laspa;
 mod layer_mix;
 mod lbfgs;
 mod logistic;
@@ -21,10 +25,14 @@ mod mlp;
 mod network;
 mod number;
 mod smo;
+mod span;
+pub mod speaker;
 pub mod standardise;
 mod svm;
+pub mod train;
 mod vector;
 
+pub use attention::{Attention, AttentionOptions, Clips};
 pub use class_weights::ClassWeights;
 pub use classifier::Classifier;
 pub use dataset::{By, Dataset, Example};

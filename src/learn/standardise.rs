@@ -24,7 +24,7 @@ pub struct Standardiser {
 }
 
 impl Moments {
-    fn of<'a>(width: usize, rows: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
+    pub(super) fn of<'a>(width: usize, rows: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
         let count = rows.clone().count().max(1) as f64;
         let mut means = vec![0.0_f64; width];
         for row in rows.clone() {
@@ -46,6 +46,11 @@ impl Moments {
         // The square of a number next to zero may be zero in single precision.
         let deviations = deviations.into_iter().map(|d| if d > 0.0 { d } else { 1.0 }).collect();
         Self { means: means.into_iter().map(|mean| mean as f32).collect(), deviations }
+    }
+
+    /// The moments of `rows`, `[rows, width]`.
+    pub fn of_rows(rows: &[f32], width: usize) -> Self {
+        Self::of(width, rows.chunks_exact(width))
     }
 
     /// Standardises one row in place.

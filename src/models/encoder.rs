@@ -22,6 +22,11 @@ pub trait Encoder: Send + Sync {
     /// Samples at 16 kHz from one frame to the next.
     fn hop(&self) -> usize;
 
+    /// Samples at 16 kHz from the start of a sound to the middle of what its first frame is of.
+    fn centre(&self) -> usize {
+        self.hop() / 2
+    }
+
     /// Layers; hidden states are numbered from 0, what enters the first, to this, what leaves the last.
     fn layers(&self) -> usize;
 
@@ -145,6 +150,10 @@ impl Encoder for Wav2Vec2Encoder {
         self.network.config.hop()
     }
 
+    fn centre(&self) -> usize {
+        self.network.config.field() / 2
+    }
+
     fn layers(&self) -> usize {
         self.network.config.num_hidden_layers
     }
@@ -205,6 +214,10 @@ impl Encoder for ExportedEncoder {
         self.export.config.hop()
     }
 
+    fn centre(&self) -> usize {
+        self.export.config.field() / 2
+    }
+
     fn layers(&self) -> usize {
         self.export.config.num_hidden_layers
     }
@@ -236,6 +249,11 @@ impl Encoder for ExportedEncoder {
 impl Encoder for Whisper {
     fn hop(&self) -> usize {
         2 * HOP
+    }
+
+    /// Windows of the spectrogram have their middle on their frame, and so have the kernels of the convolutions.
+    fn centre(&self) -> usize {
+        0
     }
 
     fn layers(&self) -> usize {

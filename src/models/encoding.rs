@@ -51,6 +51,21 @@ impl Encoding {
         }
         Ok(features)
     }
+
+    /// The frames of `layers`, `[frames, layers, width]`.
+    ///
+    /// # Errors
+    /// As [`pooled`](Self::pooled).
+    pub fn frames(&self, layers: &[usize]) -> Result<Vec<f32>> {
+        Ok(side_by_side(&self.pooled(layers, Pool::None)?, layers.len(), self.width))
+    }
+}
+
+/// States that follow one another, `[layers, frames, width]`, frame by frame: `[frames, layers, width]`.
+pub fn side_by_side(states: &[f32], layers: usize, width: usize) -> Vec<f32> {
+    let frames = states.len() / (layers * width).max(1);
+    let frame = |frame: usize| (0..layers).map(move |layer| (layer * frames + frame) * width);
+    (0..frames).flat_map(frame).flat_map(|start| &states[start..start + width]).copied().collect()
 }
 
 /// Counts what an encoder does.

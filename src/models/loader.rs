@@ -1,7 +1,7 @@
 //! Layers from a checkpoint by name.
 
 use crate::Result;
-use crate::compute::{LayerNorm, Linear, PACK, Pack, Packed, Precision, RowLinear, RowMatrix, int8_kernel};
+use crate::compute::{LayerNorm, Linear, PACK, Pack, Packed, Precision, RowLinear, RowMatrix, kernels};
 use crate::weights::{Checkpoint, Values, Weight, text_digest};
 
 /// Reads layers of known shape; names are prefixes without `.weight` and `.bias`.
@@ -18,7 +18,7 @@ pub fn pack_of(checkpoint: &Checkpoint, precision: Precision) -> Option<Pack> {
     const FORMAT: &str = concat!("awaaz ", env!("CARGO_PKG_VERSION"), ", format 1");
     let folder = checkpoint.packs()?;
     let files = checkpoint.identity()?;
-    let kernel = int8_kernel();
+    let kernel = kernels();
     let name = format!("{}-{precision}-{kernel}.{PACK}", &text_digest(&files).to_string()[..16]);
     Pack::open(&folder.join(name), &format!("{FORMAT}\n{precision} for {kernel}\n{files}"))
 }

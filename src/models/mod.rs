@@ -6,6 +6,7 @@ mod device;
 pub mod encoder;
 pub mod encoding;
 pub mod export;
+pub mod flow;
 mod loader;
 #[cfg(feature = "ort")]
 pub mod onnx;
@@ -13,6 +14,10 @@ pub mod onnx;
 #[path = "no_onnx.rs"]
 pub mod onnx;
 mod onnx_output;
+pub mod roberta;
 pub mod speaker;
+pub mod synthesiser;
+pub mod trainable;
+pub mod vocoder;
 pub mod wav2vec2;
 pub mod whisper;

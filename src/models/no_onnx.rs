@@ -44,6 +44,24 @@ impl OnnxModel {
         match self.0 {}
     }
 
+    /// Bands of a frame, where it takes filter banks.
+    pub fn bands(&self) -> Option<usize> {
+        match self.0 {}
+    }
+
+    /// What its input of sound is called.
+    pub fn input(&self) -> &str {
+        match self.0 {}
+    }
+
+    /// The output for filter banks.
+    ///
+    /// # Errors
+    /// None.
+    pub fn run_filter_banks(&self, _: &[f32]) -> Result<OnnxOutput> {
+        match self.0 {}
+    }
+
     /// The output for `samples`.
     ///
     /// # Errors
@@ -53,7 +71,7 @@ impl OnnxModel {
     }
 
     /// The network is at fault.
-    pub(super) fn fault(&self, _: String) -> Error {
+    pub(in crate::models) fn fault(&self, _: String) -> Error {
         match self.0 {}
     }
 }

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::dsp::pool::Pool;
-use crate::learn::head::{Encoder, Head, Layers};
+use crate::learn::head::{ATTENTION, Encoder, Head, Layers};
+use crate::learn::labels::{self, is_among};
 use crate::models::encoding::Encoding;
 use crate::{Error, Result};
 
-/// Labels that mean abuse, as data sets have them.
-const ABUSIVE: [&str; 10] =
-    ["abuse", "abusive", "toxic", "toxicity", "hate", "hateful", "offensive", "yes", "true", "1"];
 /// Labels that mean anger, as data sets have them.
 const ANGER: [&str; 3] = ["anger", "angry", "ang"];
 /// Emotions of high arousal, in the circumplex of Russell (1980).
@@ -39,7 +37,16 @@ struct Fed {
     path: PathBuf,
     head: Head,
     layers: Vec<usize>,
-    pool: Pool,
+    feed: Feed,
+}
+
+/// What a head is given.
+#[derive(Debug, Clone, Copy)]
+enum Feed {
+    /// One vector of each layer.
+    Pooled(Pool),
+    /// All frames, which it pools itself.
+    Frames,
 }
 
 /// What is told of the emotion of a segment.
@@ -63,15 +70,15 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// Reads head files.
+    /// Reads head files, or heads that are built in, by their names.
     ///
     /// # Errors
-    /// Those of [`Head::load`]; [`Error::Setting`], naming the file, where a head is for another task, has no label that
+    /// Those of [`Head::open`]; [`Error::Setting`], naming the file, where a head is for another task, has no label that
     /// means abuse, or is the second of its task.
     pub fn read(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let mut all = Self::default();
         for path in paths {
-            all.add(path.as_ref(), Head::load(path.as_ref())?)?;
+            all.add(path.as_ref(), Head::open(path.as_ref())?)?;
         }
         Ok(all)
     }
@@ -97,15 +104,7 @@ impl Heads {
             self.emotion = Some(fed);
             return Ok(());
         }
-        let labels = &fed.head.card().labels;
-        let abusive: Vec<usize> = (0..labels.len()).filter(|&i| is_among(&labels[i], &ABUSIVE)).collect();
-        let &[index] = &abusive[..] else {
-            let reason = format!(
-                "has the labels {}; exactly one must mean abuse, as `abusive` does",
-                labels.join(", ")
-            );
-            return Err(fed.fault(&reason));
-        };
+        let index = labels::abusive(&fed.head.card().labels).map_err(|reason| fed.fault(&reason))?;
         self.abuse = Some((fed, index));
         Ok(())
     }
@@ -158,7 +157,7 @@ impl Heads {
                     fed.fault(&format!("hears layer {layer} of {}, which has {layers}", encoder.name))
                 );
             }
-            let (needed, given) = (fed.head.width(), fed.layers.len() * fed.pool.width(width));
+            let (needed, given) = (fed.head.width(), fed.layers.len() * fed.feed.width(width));
             if needed != given {
                 return Err(
                     fed.fault(&format!("needs {needed} features, and {} gives {given}", encoder.name))
@@ -218,18 +217,25 @@ impl Fed {
             Some(Layers::Mix(layers)) if !layers.is_empty() => layers.clone(),
             _ => return Err(fault("its card does not say which layers it hears; train it again")),
         };
-        let pool = match card.pooling.as_deref() {
+        let feed = match card.pooling.as_deref() {
             None => return Err(fault("its card does not say how frames are pooled; train it again")),
-            Some(name) => name.parse().map_err(|reason: String| fault(&reason))?,
+            Some(ATTENTION) => Feed::Frames,
+            Some(name) => Feed::Pooled(name.parse().map_err(|reason: String| fault(&reason))?),
         };
-        if pool == Pool::None {
+        if matches!(feed, Feed::Frames) != head.model().takes_frames() {
+            return Err(fault("its card says another pooling than its tensors; train it again"));
+        }
+        if matches!(feed, Feed::Pooled(Pool::None)) {
             return Err(fault("hears single frames; segments are judged by pooled ones"));
         }
-        Ok(Self { path: path.to_owned(), head, layers, pool })
+        Ok(Self { path: path.to_owned(), head, layers, feed })
     }
 
     fn probabilities(&self, encoding: &Encoding) -> Result<Vec<f32>> {
-        let features = encoding.pooled(&self.layers, self.pool)?;
+        let features = match self.feed {
+            Feed::Pooled(pool) => encoding.pooled(&self.layers, pool)?,
+            Feed::Frames => encoding.frames(&self.layers)?,
+        };
         self.head.probabilities(&features).map_err(|error| self.fault(&error.to_string()))
     }
 
@@ -238,6 +244,12 @@ impl Fed {
     }
 }
 
-fn is_among(label: &str, names: &[&str]) -> bool {
-    names.iter().any(|name| name.eq_ignore_ascii_case(label.trim()))
+impl Feed {
+    /// Values that it gives of each layer of frames so wide.
+    fn width(self, width: usize) -> usize {
+        match self {
+            Self::Pooled(pool) => pool.width(width),
+            Self::Frames => width,
+        }
+    }
 }

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use alerts::Alerts;
-pub use censor::{Censor, CensorStyle, flagged_spans};
+pub use censor::{Censor, CensorStyle, Stretch, flagged_stretches};
 pub use delay::{DelayLine, Late};
 pub use fusion::fuse;
 pub use heads::{Emotion, Heads};
@@ -37,7 +37,7 @@ use crate::asr::live::FinalText;
 use crate::event::{Evidence, Parts, Verdict, VerdictStatus};
 use crate::models::encoding::Encoding;
 use crate::text::lexicon::Hit;
-use crate::text::{Lexicon, TextClassifier, normalise};
+use crate::text::{Lexicon, TextHead, normalise};
 use crate::time::Span;
 use crate::vad::Windows;
 
@@ -54,11 +54,11 @@ pub struct Judges {
     /// By word lists.
     pub lexicon: Option<Lexicon>,
     /// By its text.
-    pub text: Option<TextClassifier>,
+    pub text: Option<Box<dyn TextHead>>,
 }
 
 impl Judges {
-    /// Reads the files.
+    /// Reads the files; `text` is the classifier of the text.
     ///
     /// # Errors
     /// Those of each file, which they name.
@@ -66,13 +66,13 @@ impl Judges {
         policy: Option<&Path>,
         heads: &[PathBuf],
         lexicons: &[PathBuf],
-        text: Option<&Path>,
+        text: Option<Box<dyn TextHead>>,
     ) -> Result<Self> {
         Ok(Self {
             policy: policy.map(Policy::read).transpose()?.unwrap_or_default(),
             heads: Heads::read(heads)?,
             lexicon: if lexicons.is_empty() { None } else { Some(Lexicon::read(lexicons)?) },
-            text: text.map(TextClassifier::load).transpose()?,
+            text,
         })
     }
 
@@ -147,7 +147,7 @@ impl Moderator {
             parts,
             reason: format!("it sounds abusive ({score:.2}); the text is not known yet"),
             evidence: whole(span),
-            actions: policy.alert_actions.clone(),
+            actions: policy.actions_at_alert().to_vec(),
         }))
     }
 
@@ -176,9 +176,10 @@ impl Moderator {
         // Of equal ones the first that was said names the category.
         let gravest = hits.iter().rev().max_by(|a, b| counts(a).total_cmp(&counts(b)));
         let is_said = !text.text.trim().is_empty();
+        let judged = classifier.as_ref().filter(|_| is_said).map(|head| head.judge(&text.text, &normal));
         let parts = Parts {
             audio,
-            text: classifier.as_ref().filter(|_| is_said).map(|head| head.probability_of(&normal)),
+            text: judged.transpose()?.and_then(|judged| judged.abuse),
             lexicon: lexicon.as_ref().map(|_| gravest.map_or(0.0, counts)),
             anger: emotion.as_ref().and_then(|emotion| emotion.anger),
         };
@@ -199,7 +200,7 @@ impl Moderator {
             [] => whole(alerted.filter(|_| !is_confirmed || parts.text.is_none()).unwrap_or(span)),
         };
         let reason = match is_confirmed {
-            true => reason(&parts, &hits, classifier.as_ref(), &text.text),
+            true => reason(&parts, &hits, classifier.as_deref(), &text.text),
             false => {
                 format!("the whole segment and its text do not bear it out ({:.2})", score.unwrap_or(0.0))
             }
@@ -212,7 +213,7 @@ impl Moderator {
             parts,
             reason,
             evidence,
-            actions: if is_confirmed { rule.actions.clone() } else { Vec::new() },
+            actions: if is_confirmed { policy.actions_of(rule).to_vec() } else { Vec::new() },
         };
         Ok(Conclusion { emotion, verdict: Some(verdict) })
     }
@@ -223,7 +224,7 @@ fn whole(span: Span) -> Evidence {
 }
 
 /// Why a segment is confirmed, by the parts that speak for it.
-fn reason(parts: &Parts, hits: &[Hit], classifier: Option<&TextClassifier>, text: &str) -> String {
+fn reason(parts: &Parts, hits: &[Hit], classifier: Option<&dyn TextHead>, text: &str) -> String {
     let mut reasons = Vec::new();
     for hit in hits.iter().take(MOST_NAMED) {
         let severity = hit.entry.severity.map_or(String::new(), |severity| format!(", severity {severity}"));
@@ -231,9 +232,10 @@ fn reason(parts: &Parts, hits: &[Hit], classifier: Option<&TextClassifier>, text
         reasons.push(format!("{said} is on a list ({}{severity})", hit.entry.category));
     }
     if let (Some(probability), Some(classifier)) = (parts.text.filter(|&part| part >= 0.5), classifier) {
-        let words = classifier.explain(&normalise(text), MOST_NAMED);
+        let words = classifier.explain(&normalise(text), MOST_NAMED).unwrap_or_default();
         let words: Vec<&str> = words.iter().filter_map(|word| text.get(word.span.clone())).collect();
-        reasons.push(format!("the text is abusive ({probability:.2}) by {}", words.join(", ")));
+        let by = if words.is_empty() { String::new() } else { format!(" by {}", words.join(", ")) };
+        reasons.push(format!("the text is abusive ({probability:.2}){by}"));
     }
     if let Some(audio) = parts.audio.filter(|&part| part >= 0.5) {
         reasons.push(format!("it sounds abusive ({audio:.2})"));

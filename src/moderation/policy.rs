@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::CensorStyle;
 use crate::event::Action;
 use crate::time::SampleIndex;
 use crate::{Error, Result};
@@ -33,8 +34,10 @@ pub struct Policy {
     pub alert: Thresholds,
     /// Samples that windows must stay below the release threshold before another alert of the segment.
     pub hold: u64,
-    /// What is asked for at an alert.
-    pub alert_actions: Vec<Action>,
+    /// What is asked for at an alert; none is what is usual.
+    pub alert_actions: Option<Vec<Action>>,
+    /// What is asked for where a rule does not say.
+    pub usual_actions: Vec<Action>,
     /// When a segment is confirmed; the last is for all.
     pub rules: Vec<Rule>,
     /// What is asked for where people speak whose names these are.
@@ -80,8 +83,8 @@ pub struct Rule {
     pub category: Option<String>,
     /// When a segment is confirmed.
     pub thresholds: Thresholds,
-    /// What is asked for then.
-    pub actions: Vec<Action>,
+    /// What is asked for then; none is what is usual.
+    pub actions: Option<Vec<Action>>,
 }
 
 impl Default for Policy {
@@ -96,12 +99,13 @@ impl Default for Policy {
             window: (32_000, 16_000),
             alert: Thresholds { raise: 0.8, release: 0.5 },
             hold: 16_000,
-            alert_actions: vec![Action::Alert],
+            alert_actions: None,
+            usual_actions: vec![Action::Alert],
             rules: vec![Rule {
                 language: None,
                 category: None,
                 thresholds: Thresholds { raise: 0.5, release: 0.35 },
-                actions: vec![Action::Alert],
+                actions: None,
             }],
             watch: BTreeMap::new(),
             censor_margin: 0.05,
@@ -253,8 +257,8 @@ impl Text<'_> {
         Ok(Thresholds { raise: raised as f32, release: released as f32 })
     }
 
-    fn actions(&self, actions: Option<&Spanned<Vec<String>>>, usual: &[Action]) -> Result<Vec<Action>> {
-        let Some(actions) = actions else { return Ok(usual.to_vec()) };
+    fn actions(&self, actions: Option<&Spanned<Vec<String>>>) -> Result<Option<Vec<Action>>> {
+        let Some(actions) = actions else { return Ok(None) };
         let action = |name: &String| match name.as_str() {
             "alert" => Ok(Action::Alert),
             "mute" => Ok(Action::Mute),
@@ -270,7 +274,11 @@ impl Text<'_> {
         let mut all = actions.get_ref().iter().map(action).collect::<Result<Vec<_>>>()?;
         all.sort_unstable();
         all.dedup();
-        Ok(all)
+        if all.contains(&Action::Mute) && all.contains(&Action::Bleep) {
+            let reason = "has mute and bleep; give one of them";
+            return Err(self.fault(actions.span().start, "actions", reason));
+        }
+        Ok(Some(all))
     }
 
     fn severities(&self, given: &LexiconTable, usual: [f32; 5]) -> Result<[f32; 5]> {
@@ -330,7 +338,7 @@ impl Policy {
         for table in rule {
             rules.push(Rule {
                 thresholds: source.thresholds(&table.raise, &table.release, all.thresholds)?,
-                actions: source.actions(table.actions.as_ref(), &all.actions)?,
+                actions: source.actions(table.actions.as_ref())?,
                 language: table.language,
                 category: table.category,
             });
@@ -338,7 +346,7 @@ impl Policy {
         rules.push(all.clone());
         let mut watched = BTreeMap::new();
         for table in watch {
-            let actions = source.actions(table.actions.as_ref(), &[Action::Alert])?;
+            let actions = source.actions(table.actions.as_ref())?.unwrap_or_else(|| vec![Action::Alert]);
             let (at, name) = (table.name.span().start, table.name.into_inner().trim().to_owned());
             if name.is_empty() || watched.insert(name, actions).is_some() {
                 return Err(source.fault(at, "name", "is empty or given twice; give each person once"));
@@ -360,7 +368,8 @@ impl Policy {
             window: (samples(length), samples(step)),
             alert: source.thresholds(&alert.raise, &alert.release, usual.alert)?,
             hold: samples(source.number(&alert.hold, "hold", seconds(usual.hold), (0.0, 60.0))?),
-            alert_actions: source.actions(alert.actions.as_ref(), &usual.alert_actions)?,
+            alert_actions: source.actions(alert.actions.as_ref())?,
+            usual_actions: usual.usual_actions,
             rules,
             watch: watched,
             censor_margin: source.number(&censor.margin, "margin", usual.censor_margin, (0.0, 5.0))?,
@@ -393,10 +402,26 @@ impl Policy {
     pub fn asks_for(&self, action: Action) -> bool {
         self.rules
             .iter()
-            .map(|rule| &rule.actions)
-            .chain([&self.alert_actions])
-            .chain(self.watch.values())
+            .map(|rule| self.actions_of(rule))
+            .chain([self.actions_at_alert()])
+            .chain(self.watch.values().map(Vec::as_slice))
             .any(|all| all.contains(&action))
+    }
+
+    /// What `rule` asks for.
+    pub fn actions_of<'a>(&'a self, rule: &'a Rule) -> &'a [Action] {
+        rule.actions.as_deref().unwrap_or(&self.usual_actions)
+    }
+
+    /// What an alert by the sound alone asks for.
+    pub fn actions_at_alert(&self) -> &[Action] {
+        self.alert_actions.as_deref().unwrap_or(&self.usual_actions)
+    }
+
+    /// The same where rules that do not say what is asked for ask to censor so.
+    pub fn censoring(mut self, style: CensorStyle) -> Self {
+        self.usual_actions = vec![Action::Alert, style.action()];
+        self
     }
 
     /// The rule for a segment in `language` and of `category`: that for both comes before that for the category, that for
@@ -443,7 +468,16 @@ mod tests {
         assert_eq!(raise("hi", "abuse"), 0.6);
         assert_eq!(raise("en", "threat"), 0.4);
         assert_eq!(raise("hi", "threat"), 0.3);
-        assert_eq!(policy.rule("hi", "threat").actions, [Action::Mute]);
+        assert_eq!(policy.actions_of(policy.rule("hi", "threat")), [Action::Mute]);
+        assert_eq!(policy.actions_of(policy.rule("hi", "abuse")), [Action::Alert]);
+        let policy = policy.censoring(CensorStyle::Bleep);
+        assert_eq!(policy.actions_of(policy.rule("hi", "abuse")), [Action::Alert, Action::Bleep]);
+        assert_eq!(
+            policy.actions_of(policy.rule("hi", "threat")),
+            [Action::Mute],
+            "who says what is asked for is heard"
+        );
+        assert_eq!(policy.actions_at_alert(), [Action::Alert, Action::Bleep]);
     }
 
     #[test]
@@ -452,6 +486,10 @@ mod tests {
             ("[alert]\nraise = 1.5\n", "policy.toml, line 2: raise: is 1.5"),
             ("\n[[rule]]\nraise = 0.5\nrelease = 0.6\n", "policy.toml, line 4: release: is 0.6"),
             ("[alert]\nactions = [\"shout\"]\n", "policy.toml, line 2: actions: there is no \"shout\""),
+            (
+                "[alert]\nactions = [\"mute\", \"bleep\"]\n",
+                "policy.toml, line 2: actions: has mute and bleep",
+            ),
             ("[weights]\nvideo = 1\n", "policy.toml, line 2: "),
             ("[window]\nlength = \"long\"\n", "policy.toml, line 2: length"),
             ("[lexicon]\nseverity = [1.0]\n", "policy.toml, line 2: severity: give five"),

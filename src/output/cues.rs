@@ -216,9 +216,11 @@ mod tests {
         Segment {
             span: Span::new(SampleIndex(0), end),
             text,
+            spaced: has_spaces(language),
             language: language.into(),
             tokens: vec![],
             words,
+            chars: vec![],
             temperature: 0.0,
             average_logprob: -0.1,
             compression_ratio: 1.0,

@@ -15,7 +15,8 @@ const SAMPLES_PER_FRAME: u64 = 160;
 
 /// One object of the shape that OpenAI's API returns for `response_format=verbose_json`.
 ///
-/// Segments have, beside the API's fields, the `words` that openai-whisper writes where word times are known.
+/// Segments have, beside the API's fields, the `words` that openai-whisper writes where word times are known, and the
+/// `chars` that WhisperX writes where those of characters are.
 pub(super) struct VerboseJson {
     style: Style,
 }
@@ -127,6 +128,28 @@ struct SegmentJson<'a> {
     no_speech_prob: f32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     words: Vec<ScoredWord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chars: Vec<ScoredChar<'a>>,
+}
+
+/// A character as WhisperX writes it, but for the name of its probability.
+#[derive(Serialize)]
+struct ScoredChar<'a> {
+    char: &'a str,
+    start: f64,
+    end: f64,
+    probability: f32,
+}
+
+impl<'a> ScoredChar<'a> {
+    fn new(char: &'a Word) -> Self {
+        Self {
+            char: &char.text,
+            start: seconds(char.span.start),
+            end: seconds(char.span.end),
+            probability: char.probability,
+        }
+    }
 }
 
 impl<'a> SegmentJson<'a> {
@@ -145,6 +168,7 @@ impl<'a> SegmentJson<'a> {
             compression_ratio: segment.compression_ratio,
             no_speech_prob: segment.no_speech_probability,
             words: words(segment, style).collect(),
+            chars: segment.chars.iter().map(ScoredChar::new).collect(),
         }
     }
 }

@@ -35,7 +35,7 @@ fn split_segment(segment: &Segment, turns: &[Turn]) -> Vec<(Segment, Option<Stri
     let mut said: Vec<(Option<&str>, &Word)> = Vec::new();
     for word in &segment.words {
         // What is glued to a word (", -known") is said by who says it.
-        let is_glued = !said.is_empty() && !word.text.starts_with(char::is_whitespace) && has_spaces(segment);
+        let is_glued = !said.is_empty() && !word.text.starts_with(char::is_whitespace) && segment.spaced;
         if !is_glued {
             before = said_in(word.span, turns, before).or(before);
         }
@@ -53,14 +53,12 @@ fn split_segment(segment: &Segment, turns: &[Turn]) -> Vec<(Segment, Option<Stri
         let text = words.iter().map(|word| word.text.as_str()).collect::<String>().trim().to_owned();
         // Which token is of which word is not known by now; the first part keeps them.
         let tokens = if at == 0 { segment.tokens.clone() } else { Vec::new() };
-        let part = Segment { span: Span::new(start, end), text, words, tokens, ..segment.clone() };
+        let is_within = |char: &&Word| (start..end).contains(&char.span.start);
+        let chars = segment.chars.iter().filter(is_within).cloned().collect();
+        let part = Segment { span: Span::new(start, end), text, words, chars, tokens, ..segment.clone() };
         (part, run[0].0.map(str::to_owned))
     };
     runs.iter().enumerate().map(part).collect()
-}
-
-fn has_spaces(segment: &Segment) -> bool {
-    crate::asr::languages::has_spaces(&segment.language)
 }
 
 fn said_in<'a>(span: Span, turns: &'a [Turn], before: Option<&str>) -> Option<&'a str> {
@@ -108,9 +106,11 @@ mod tests {
         Segment {
             span: span(0, 100 * words.len() as u64),
             text,
+            spaced: true,
             language: "en".into(),
             tokens: vec![7],
             words,
+            chars: Vec::new(),
             temperature: 0.0,
             average_logprob: -0.5,
             compression_ratio: 1.0,

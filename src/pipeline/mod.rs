@@ -35,6 +35,8 @@ pub use link::{Bound, Counters, Item, NotSent, Policy, Receiver, Sender, link};
 #[cfg(feature = "mic")]
 pub use microphone::Microphone;
 pub use outlets::Tap;
+#[cfg(feature = "mic")]
+pub use playback::DeviceOut;
 pub use playback::{Flagging, PcmOut, Playback, PlaybackTotals};
 pub use record::Recording;
 pub use sink::{EventSink, Gauges};

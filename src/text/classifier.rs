@@ -10,6 +10,7 @@ mod quantise;
 use std::ops::Range;
 
 pub use card::{Card, Data, Figure};
+pub use file::BUILT_IN;
 pub(super) use file::LONGEST_GRAM;
 
 use super::features::{FeatureOptions, Features};

@@ -5,12 +5,14 @@
 //! the part that it is (`hindi_train.csv`) and begin with its language.
 //!
 //! In tables named as those of MACD (`LANGUAGE_train.csv`, `_val`, `_test`, of label and text alone) label 0 is abusive and
-//! 1 is not, as its makers have it; elsewhere 1 is.
+//! 1 is not, as its makers have it; in that of Davidson et al. (`labeled_data.csv`, English) 0 is hateful, 1 offensive and 2
+//! neither; in those of Uli (`train_hi_l3.csv`) most votes count; elsewhere 1 is abusive.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use super::votes::Votes;
 use crate::asr::languages;
 use crate::{Error, Result};
 
@@ -19,6 +21,8 @@ const MOST_CHARACTERS: usize = 1 << 20;
 const LABEL: [&str; 2] = ["label", "class"];
 const TEXT: [&str; 2] = ["text", "tweet"];
 const LANGUAGE: [&str; 1] = ["language"];
+/// The columns of Davidson et al., "Automated Hate Speech Detection and the Problem of Offensive Language" (2017).
+const DAVIDSON: [&str; 5] = ["hate_speech", "offensive_language", "neither", "class", "tweet"];
 
 const ABUSIVE: [&str; 8] = ["1", "abusive", "abuse", "offensive", "hate", "toxic", "true", "yes"];
 const CLEAN: [&str; 10] =
@@ -75,6 +79,9 @@ impl Table {
             Some((rest, "train" | "training")) => (rest, Some(Part::Training)),
             Some((rest, "val" | "dev" | "valid" | "validation")) => (rest, Some(Part::Validation)),
             Some((rest, "test" | "testing")) => (rest, Some(Part::Test)),
+            // As in Uli.
+            _ if stem.starts_with("train_") => (stem.as_str(), Some(Part::Training)),
+            _ if stem.starts_with("test_") => (stem.as_str(), Some(Part::Test)),
             _ => (stem.as_str(), None),
         };
         Self { path: path.to_path_buf(), part, language: language_code(language) }
@@ -123,22 +130,48 @@ impl Table {
         let column = |names: &[&str]| {
             header.iter().position(|cell| names.contains(&cell.trim_start_matches('\u{feff}').trim()))
         };
+        if let Some(votes) = Votes::of(&header) {
+            let rows = reader.records().enumerate().map(|(at, row)| Ok((at, row.map_err(failed)?)));
+            return self.read_votes(&votes, rows);
+        }
         let (Some(label), Some(text)) = (column(&LABEL), column(&TEXT)) else {
             let found: Vec<&str> = header.iter().collect();
             let reason = format!("expected the columns label and text, and found {}", found.join(", "));
             return Err(Error::corpus(&self.path, reason));
         };
         let language = column(&LANGUAGE);
-        let meaning = self.meaning(labels, header.len());
+        let is_davidson = DAVIDSON.iter().all(|name| header.iter().any(|cell| cell == *name));
+        let davidson = ["0", "1"].map(str::to_owned);
+        let meaning = match labels {
+            Labels::Usual if is_davidson => Meaning::Told(&davidson),
+            _ => self.meaning(labels, header.len()),
+        };
         let row = |(at, record): (usize, csv::Result<csv::StringRecord>)| {
             let record = record.map_err(failed)?;
             let cell = |column: usize| record.get(column);
             let (Some(label), Some(text)) = (cell(label), cell(text)) else {
                 return Err(self.fault(at, "has too few columns".into()));
             };
-            self.example(at, &meaning, label, text.into(), language.and_then(cell))
+            let language = if is_davidson { Some("en") } else { language.and_then(cell) };
+            self.example(at, &meaning, label, text.into(), language)
         };
         reader.records().enumerate().map(row).collect()
+    }
+
+    fn read_votes(
+        &self,
+        votes: &Votes,
+        rows: impl Iterator<Item = Result<(usize, csv::StringRecord)>>,
+    ) -> Result<Vec<Example>> {
+        let mut out = Vec::new();
+        for row in rows {
+            let (at, row) = row?;
+            if let Some((text, abusive)) = votes.judged(&row) {
+                let text = self.checked(at, text.into())?;
+                out.push(Example { text, abusive, language: votes.language.clone() });
+            }
+        }
+        Ok(out)
     }
 
     fn read_json(&self, labels: &Labels) -> Result<Vec<Example>> {
@@ -172,9 +205,7 @@ impl Table {
         text: String,
         language: Option<&str>,
     ) -> Result<Example> {
-        if text.len() > MOST_CHARACTERS {
-            return Err(self.fault(row, format!("is longer than {MOST_CHARACTERS} bytes; is a quote open?")));
-        }
+        let text = self.checked(row, text)?;
         let abusive = meaning.of(label).ok_or_else(|| {
             self.fault(row, format!("has the label {label:?}; name the labels that mean abuse"))
         })?;
@@ -184,6 +215,13 @@ impl Table {
             None => self.language.clone().unwrap_or_else(|| "und".into()),
         };
         Ok(Example { text, abusive, language })
+    }
+
+    fn checked(&self, row: usize, text: String) -> Result<String> {
+        match text.len() > MOST_CHARACTERS {
+            true => Err(self.fault(row, format!("is longer than {MOST_CHARACTERS} bytes; is a quote open?"))),
+            false => Ok(text),
+        }
     }
 
     fn meaning<'a>(&self, labels: &'a Labels, columns: usize) -> Meaning<'a> {
@@ -263,6 +301,8 @@ mod tests {
             ("comments_dev.csv", None, Some(Part::Validation)),
             ("kannada.csv", Some("kn"), None),
             ("labeled_data.csv", None, None),
+            ("train_hi_l3.csv", None, Some(Part::Training)),
+            ("test_ta_l1.csv", None, Some(Part::Test)),
         ] {
             let table = Table::at(name.as_ref());
             assert_eq!((table.language.as_deref(), table.part), (language, part), "{name}");
@@ -297,6 +337,19 @@ mod tests {
                 contents: ",count,class,tweet\n0,3,2,good\n1,3,0,bad\n2,3,1,rude\n",
                 labels: told(&["0", "1"]),
                 expected: &[("good", false, "und"), ("bad", true, "und"), ("rude", true, "und")],
+            },
+            Case {
+                name: "labeled_data.csv",
+                contents: ",count,hate_speech,offensive_language,neither,class,tweet\n0,3,0,0,3,2,good\n1,3,3,0,0,0,bad\n",
+                labels: Labels::Usual,
+                expected: &[("good", false, "en"), ("bad", true, "en")],
+            },
+            Case {
+                name: "train_hi_l3.csv",
+                contents: "text,key,hi_a1,hi_a2,hi_a3\nbad,question_3,1.0,,0.0\ngood,question_3,,0.0,\n\
+                           unseen,question_3,,,\nother,question_1,1.0,1.0,1.0\n",
+                labels: Labels::Usual,
+                expected: &[("bad", true, "hi"), ("good", false, "hi")],
             },
             Case {
                 name: "mine.jsonl",

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
+use crate::score::bootstrap::{Bootstrap, Interval};
+
 /// Numbers of texts by what they are and what they were taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
@@ -39,6 +42,22 @@ impl Counts {
     /// F1 of abuse; 0 where there is none and none was told of.
     pub fn f1(&self) -> f64 {
         f1(self.hits, self.misses + self.false_alarms)
+    }
+
+    /// [`macro_f1`](Self::macro_f1) and between what it lies where other texts of the kind are drawn.
+    ///
+    /// # Errors
+    /// As [`Bootstrap::of_rows`]: where there are no texts.
+    pub fn macro_f1_interval(&self, bootstrap: &Bootstrap) -> Result<Interval> {
+        let ends = [self.hits, self.hits + self.misses, self.hits + self.misses + self.false_alarms];
+        bootstrap.of_rows(self.total(), |rows| {
+            let mut drawn = Self::default();
+            for &row in rows {
+                let kind = ends.partition_point(|&end| end <= row);
+                drawn.add(kind < 2, kind == 0 || kind == 2);
+            }
+            drawn.macro_f1()
+        })
     }
 
     /// The mean of F1 of abuse and F1 of the rest.
@@ -90,6 +109,21 @@ mod tests {
         assert!((counts.macro_f1() - (2.0 / 3.0 + 8.0 / 11.0) / 2.0).abs() < 1e-12);
         let none = Counts::default();
         assert_eq!((none.accuracy(), none.f1(), none.macro_f1()), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn the_interval_is_around_the_figure_and_narrower_with_more_texts() {
+        let few = Counts { hits: 60, misses: 20, false_alarms: 40, rejections: 80 };
+        let many = Counts { hits: 600, misses: 200, false_alarms: 400, rejections: 800 };
+        let [few, many] = [few, many].map(|counts| {
+            let found = counts.macro_f1_interval(&Bootstrap::default()).unwrap();
+            assert!((found.value - counts.macro_f1()).abs() < 1e-12);
+            assert!(found.low < found.value && found.value < found.high, "{found:?}");
+            found.high - found.low
+        });
+        // As the root of the number.
+        assert!((few / many - 10f64.sqrt()).abs() < 0.5, "{few} and {many}");
+        assert!(Counts::default().macro_f1_interval(&Bootstrap::default()).is_err());
     }
 
     #[test]

@@ -6,11 +6,12 @@ use super::digest::Sha256;
 use super::registry::HubFile;
 
 /// Files beside the weights that a network, its vocabulary or its features are described in.
-const SIDE_FILES: [&str; 9] = [
+const SIDE_FILES: [&str; 10] = [
     "config.json",
     "generation_config.json",
     "preprocessor_config.json",
     "processor_config.json",
+    "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.json",
@@ -105,9 +106,10 @@ mod tests {
                     "flax_model.msgpack",
                     "model.safetensors",
                     "pytorch_model.bin",
+                    "special_tokens_map.json",
                     "vocab.json",
                 ],
-                "config.json vocab.json model.safetensors",
+                "config.json special_tokens_map.json vocab.json model.safetensors",
             ),
             (&["config.json", "pytorch_model.bin", "tf_model.h5"], "config.json pytorch_model.bin"),
             (

@@ -23,8 +23,18 @@ const VALUES: usize = 1 << 16;
 /// Convolutions of images have four dimensions.
 const RANK_LIMIT: usize = 8;
 /// Under what names training programs put the tensors beside settings and the state of the optimiser.
-const NESTED: [&str; 7] =
-    ["weights", "model", "state_dict", "model_state", "model_state_dict", "module", "gEncoder"];
+const NESTED: [&str; 10] = [
+    "weights",
+    "model",
+    "state_dict",
+    "model_state",
+    "ema_model_state_dict",
+    "model_state_dict",
+    "module",
+    "gEncoder",
+    "generator",
+    "Downstream",
+];
 
 /// Whether the first bytes of a file are those of a PyTorch checkpoint, of any age.
 pub(super) fn recognises(head: &[u8; 16]) -> bool {

@@ -4,7 +4,8 @@ computes with them.
 
 The reference is Hugging Face transformers in double precision. Weights are random, rounded to f16, in the true layout;
 the input is noise that the test computes again. Each folder has a `config.json`, a `model.safetensors` and a
-`reference.safetensors` with all hidden states and, where there is a head, the logits.
+`reference.safetensors` with all hidden states and, where there is a head, the logits. That of `xls-r` has the logits of sounds
+of different lengths, too, padded to one batch with an attention mask.
 
     pip install -r tests/reference/requirements.txt
     python tests/reference/wav2vec2.py [name ...]
@@ -27,6 +28,10 @@ from safetensors.numpy import save_file
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "wav2vec2"
 ADAPTERS = FIXTURES.with_name("mms-adapters")
 SAMPLES = 5000
+# Frames further apart than WavLM tells.
+MANY_SAMPLES = {"wavlm-far": 270_000}
+# Parts of the noise that make a batch.
+BATCH = [(0, 4000), (1000, 2000), (0, 5000)]
 SMALL = dict(
     hidden_size=32,
     num_hidden_layers=2,
@@ -45,7 +50,7 @@ LABELS = dict(id2label={i: f"label-{i}" for i in range(5)}, classifier_proj_size
 NETWORKS = [
     ("wav2vec2-base", hf.Wav2Vec2ForCTC, dict(**SMALL, **POST), True),
     ("xls-r", hf.Wav2Vec2ForCTC, dict(**SMALL, **PRE), False),
-    ("xls-r-heads-of-120", hf.Wav2Vec2Model, dict(SMALL, **PRE, hidden_size=240, num_attention_heads=2, num_hidden_layers=1, num_conv_pos_embeddings=16), True),
+    ("xls-r-heads-of-120", hf.Wav2Vec2Model, dict(SMALL, **PRE, hidden_size=240, num_attention_heads=2, intermediate_size=16, num_conv_pos_embeddings=16), True),
     ("mms", hf.Wav2Vec2ForCTC, dict(**SMALL, **PRE, adapter_attn_dim=6), False),
     ("xls-r-classifier", hf.Wav2Vec2ForSequenceClassification, dict(**SMALL, **PRE, **LABELS), False),
     ("xls-r-weighted-classifier", hf.Wav2Vec2ForSequenceClassification, dict(**SMALL, **PRE, **LABELS, use_weighted_layer_sum=True), False),
@@ -54,13 +59,16 @@ NETWORKS = [
     ("wavlm-base", hf.WavLMForCTC, dict(**SMALL, **POST, num_buckets=12, max_bucket_distance=14), False),
     ("wavlm-large", hf.WavLMModel, dict(**SMALL, **PRE, num_buckets=12, max_bucket_distance=14), True),
     ("data2vec", hf.Data2VecAudioForCTC, dict(SMALL, num_conv_pos_embeddings=5, conv_pos_kernel_size=19), False),
+    ("xls-r-heads-of-80", hf.Wav2Vec2ForCTC, dict(SMALL, **PRE, hidden_size=160, num_attention_heads=2, num_conv_pos_embeddings=16), False),
+    ("hubert-large", hf.HubertForCTC, dict(**SMALL, **PRE), True),
+    ("wavlm-far", hf.WavLMForCTC, dict(SMALL, **PRE, hidden_size=16, num_attention_heads=2, num_buckets=320, max_bucket_distance=800), False),
 ]
 
 
-def sound() -> np.ndarray:
+def sound(samples: int = SAMPLES) -> np.ndarray:
     """Noise."""
-    values, state = np.empty(SAMPLES, dtype=np.float32), 1
-    for i in range(SAMPLES):
+    values, state = np.empty(samples, dtype=np.float32), 1
+    for i in range(samples):
         state = (state * 1_664_525 + 1_013_904_223) % 2**32
         values[i] = state / 2**31 - 1
     return values
@@ -86,10 +94,10 @@ def random_network(kind, settings: dict, seed: int):
     return network
 
 
-def run(network) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+def run(network, samples: int) -> tuple[list[torch.Tensor], torch.Tensor | None]:
     """Hidden states and logits. Of pre-norm networks, transformers 5 lists the last state without the final norm; up to
     version 4, with which published heads were trained, it has the norm, and so it has here."""
-    samples = torch.tensor(sound())[None].double()
+    samples = torch.tensor(sound(samples))[None].double()
     output = network(samples, output_hidden_states=True)
     base = getattr(network, network.base_model_prefix, network)
     hidden = [*output.hidden_states[:-1], base(samples).last_hidden_state]
@@ -98,6 +106,19 @@ def run(network) -> tuple[list[torch.Tensor], torch.Tensor | None]:
     weights = torch.softmax(network.layer_weights, dim=0)
     mixed = sum(weight * state for weight, state in zip(weights, hidden))
     return hidden, network.classifier(network.projector(mixed).mean(dim=1))
+
+
+def run_batch(network) -> list[torch.Tensor]:
+    """Logits of sounds of different lengths, padded with silence and masked, without those of the padding."""
+    lengths = [end - start for start, end in BATCH]
+    samples = torch.zeros(len(BATCH), max(lengths), dtype=torch.double)
+    mask = torch.zeros(samples.shape, dtype=torch.long)
+    for row, (start, end) in enumerate(BATCH):
+        samples[row, : end - start] = torch.tensor(sound()[start:end])
+        mask[row, : end - start] = 1
+    logits = network(samples, attention_mask=mask).logits
+    frames = network._get_feat_extract_output_lengths(torch.tensor(lengths))
+    return [logits[row, :count] for row, count in enumerate(frames)]
 
 
 def make_adapters(folder: Path) -> None:
@@ -136,8 +157,10 @@ def main() -> None:
         shutil.rmtree(FIXTURES / name, ignore_errors=True)
         network = random_network(kind, settings, seed)
         with torch.no_grad():
-            hidden, logits = run(copy.deepcopy(network).double())
+            hidden, logits = run(copy.deepcopy(network).double(), MANY_SAMPLES.get(name, SAMPLES))
+            batch = run_batch(copy.deepcopy(network).double()) if name == "xls-r" else []
         reference = {f"hidden.{i}": state[0].float().numpy() for i, state in enumerate(hidden)}
+        reference |= {f"batch.{i}": rows.float().numpy() for i, rows in enumerate(batch)}
         if logits is not None:
             reference["logits"] = logits[0].float().numpy()
         weights = {}

@@ -3,8 +3,8 @@
 use awaaz::compute::Precision;
 use awaaz::event::{
     Action, Compute, EndReason, EndStatus, Event, EventKind, EventWord, Evidence, EvidenceWord, GapReason,
-    Latency, LinkReport, Parts, Report, ShedState, ShedWork, StageReport, StreamStart, Totals, VERSION,
-    Verdict, VerdictStatus,
+    Latency, LinkReport, Parts, Report, ShedState, ShedWork, SpeakerTold, StageReport, StreamStart, Totals,
+    VERSION, Verdict, VerdictStatus,
 };
 
 pub const URDU: &str = "آواز سنتے ہی جواب دیتا ہے، اور ہر لفظ کا وقت بتاتا ہے۔";
@@ -119,6 +119,15 @@ pub fn sample() -> Vec<Event> {
         probabilities: [("anger".into(), 0.625), ("neutral".into(), 0.375)].into(),
         arousal: Some(0.625),
     };
+    let speaker = SpeakerTold {
+        segment: 1,
+        speaker: Some("S1".into()),
+        score: 0.875,
+        name: Some("asha".into()),
+        name_score: Some(0.75),
+        merged: vec!["S2".into()],
+        actions: vec![Action::Alert],
+    };
     let pause = |segment| EventKind::SpeechEnd { segment, reason: EndReason::Pause };
     vec![
         event("stream_start-0", 0.0, 0.0, EventKind::StreamStart(Box::new(start))),
@@ -129,6 +138,7 @@ pub fn sample() -> Vec<Event> {
         event("gap-0", 6.0, 6.25, EventKind::Gap { reason: GapReason::Overrun }),
         event("speech_start-1", 8.0, 8.25, EventKind::SpeechStart { segment: 1 }),
         event("speech_end-1", 7.75, 12.0, pause(1)),
+        event("speaker-0", 7.75, 12.0, EventKind::Speaker(Box::new(speaker))),
         text("final-1", 1, 7.75, 12.0, URDU, "ur"),
         event("emotion-0", 7.75, 12.0, emotion),
         event("verdict-0", 7.75, 12.0, EventKind::Verdict(Box::new(confirmed))),

@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use super::Vocabulary;
-use super::vocabulary::{is_meant, meant};
+use super::tokenizer_config::TokenizerConfig;
+use super::vocabulary::{is_by_language, is_meant, meant};
 use crate::Result;
 use crate::models::backend::Backend;
 use crate::models::wav2vec2::{Config, adapter_file, adapter_languages, with_adapter};
 use crate::weights::{Checkpoint, ModelFiles};
-
-use super::engine::TokenizerConfig;
 
 /// What is known of a network and the language that it is to hear.
 pub(super) struct Wanted<'a> {
@@ -58,6 +57,12 @@ impl Wanted<'_> {
     }
 }
 
+/// Whether a model must be told the language before it is loaded: it has a vocabulary, and mostly an adapter, for each.
+/// What is wrong with the files is left to be found when the model is loaded.
+pub fn has_a_vocabulary_for_each_language(files: &ModelFiles) -> bool {
+    is_by_language(&files.folder.join("vocab.json")).unwrap_or(false)
+}
+
 /// The name of the adapter that a model needs to hear `language` and that is not in its folder; none where it needs none.
 /// What is wrong with the files is left to be found when the model is loaded.
 ///
@@ -73,8 +78,8 @@ pub fn missing_adapter(files: &ModelFiles, backend: &Backend, language: &str) ->
     if config.adapter_attn_dim.is_none() {
         return Ok(None);
     }
-    let vocabulary = Vocabulary::read(&vocab_json, config.pad_token_id as u32, Some(language))?;
     let tokenizer = TokenizerConfig::beside(&files.folder)?;
+    let vocabulary = Vocabulary::read(&vocab_json, config.pad_token_id as u32, Some(language), &tokenizer)?;
     let own = tokenizer.target_lang.as_deref();
     let wanted = Wanted { files, config: &config, vocabulary: &vocabulary, language: Some(language), own };
     Ok(wanted.adapter()?.filter(|name| is_missing(&files.folder, name)))

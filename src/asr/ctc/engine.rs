@@ -1,16 +1,14 @@
 //! A network with a CTC head, its vocabulary and its threads.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use serde::Deserialize;
-
 use super::adapter::Wanted;
 use super::network::{CtcNetwork, values};
-use super::{LogProbabilities, Units, Vocabulary};
+use super::tokenizer_config::TokenizerConfig;
+use super::{LogProbabilities, Vocabulary};
 use crate::asr::identify::LanguageIdentifier;
 use crate::asr::live::no_states;
 use crate::compute::Threads;
@@ -30,23 +28,8 @@ pub struct CtcEngine {
     meter: EncoderMeter,
     language: String,
     identifier: Option<Arc<dyn LanguageIdentifier>>,
-}
-
-/// What is of use in `tokenizer_config.json`.
-#[derive(Deserialize, Default)]
-pub(super) struct TokenizerConfig {
-    #[serde(default)]
-    tokenizer_class: Option<String>,
-    /// The language that the network's own weights are for, where it has adapters for others.
-    #[serde(default)]
-    pub target_lang: Option<String>,
-}
-
-impl TokenizerConfig {
-    /// That of the model in `folder`; one that says nothing where there is none.
-    pub fn beside(folder: &Path) -> Result<Self> {
-        Ok(side_file(&folder.join("tokenizer_config.json"))?.unwrap_or_default())
-    }
+    /// Codes of the languages that may be spoken; any where there is none.
+    among: Vec<String>,
 }
 
 impl CtcEngine {
@@ -75,8 +58,7 @@ impl CtcEngine {
             return Err(missing("vocab.json"));
         }
         let target = language.or(tokenizer.target_lang.as_deref());
-        let vocabulary = Vocabulary::read(&vocab_json, config.pad_token_id as u32, target)?;
-        let spells_phones = tokenizer.tokenizer_class.is_some_and(|class| class.contains("Phoneme"));
+        let vocabulary = Vocabulary::read(&vocab_json, config.pad_token_id as u32, target, &tokenizer)?;
         let network = match backend {
             Backend::Onnx(model) => CtcNetwork::of_export(*model, config, &vocabulary)?,
             Backend::Native(place) => {
@@ -90,18 +72,19 @@ impl CtcEngine {
         };
         Ok(Self {
             network,
-            vocabulary: vocabulary.of(if spells_phones { Units::Phones } else { Units::Letters }),
+            vocabulary,
             threads,
             standardise: Standardise::read(&files.folder)?,
             meter: EncoderMeter::default(),
             language: target.unwrap_or_default().to_owned(),
             identifier: None,
+            among: Vec::new(),
         })
     }
 
-    /// The same with a model that says which language is spoken, where nobody has said.
-    pub fn with_identifier(self, identifier: Arc<dyn LanguageIdentifier>) -> Self {
-        Self { identifier: Some(identifier), ..self }
+    /// The same with a model that says which of the languages `among`, or of all where it is empty, is spoken.
+    pub fn with_identifier(self, identifier: Arc<dyn LanguageIdentifier>, among: Vec<String>) -> Self {
+        Self { identifier: Some(identifier), among, language: String::new(), ..self }
     }
 
     /// The tokens.
@@ -114,17 +97,23 @@ impl CtcEngine {
         &self.language
     }
 
+    /// Whether another model finds the language.
+    pub fn identifies(&self) -> bool {
+        self.identifier.is_some()
+    }
+
     /// Code of the language that `samples` are in; empty where nobody knows.
     ///
     /// # Errors
-    /// Those of the model that finds it.
+    /// Those of the model that finds it; [`Error::Setting`] where it knows none of the languages that may be spoken.
     pub fn language_of(&self, samples: &[f32]) -> Result<String> {
-        match &self.identifier {
-            Some(identifier) if self.language.is_empty() => {
-                Ok(identifier.identify(samples)?.into_iter().next().map_or(String::new(), |found| found.code))
-            }
-            _ => Ok(self.language.clone()),
-        }
+        let Some(identifier) = &self.identifier else { return Ok(self.language.clone()) };
+        let codes = identifier.identify(samples)?.into_iter().map(|language| language.code);
+        let is_possible = |code: &String| self.among.is_empty() || self.among.contains(code);
+        codes.into_iter().find(is_possible).ok_or_else(|| {
+            let among = self.among.join(", ");
+            Error::Setting(format!("the model that finds the language knows none of {among}"))
+        })
     }
 
     /// Log-probabilities of the tokens in each of `sounds`, 16 kHz samples. What is shorter than a frame counts as
@@ -196,16 +185,4 @@ impl CtcEngine {
     pub fn hop(&self) -> usize {
         self.network.config().hop()
     }
-}
-
-/// A JSON file beside the weights, if it is there.
-fn side_file<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let json = match std::fs::read_to_string(path) {
-        Ok(json) => json,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io(path, error)),
-    };
-    serde_json::from_str(&json).map(Some).map_err(|error| {
-        Error::model(path.display().to_string(), format!("is not what it should be: {error}"))
-    })
 }

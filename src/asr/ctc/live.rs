@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::engine::CtcEngine;
 use super::growing::Growing;
 use super::search::Search;
-use super::transcribed::segment;
+use super::transcribed::{Transcribed, between};
 use super::{LogProbabilities, Spelled, greedy};
 use crate::Result;
 use crate::asr::live::no_states;
@@ -82,6 +82,17 @@ pub struct CtcLiveRecognizer {
     prepared: Option<(Span, FinalText, Option<Arc<Encoding>>)>,
     keep: Vec<usize>,
     encoding: Option<Arc<Encoding>>,
+    told: Told,
+}
+
+/// What was told of the segment that grows.
+#[derive(Default)]
+struct Told {
+    segment: u64,
+    /// Once it is known.
+    language: Option<String>,
+    /// Words that are not taken back before the final.
+    stable: Vec<String>,
 }
 
 impl CtcLiveRecognizer {
@@ -98,6 +109,7 @@ impl CtcLiveRecognizer {
             prepared: None,
             keep: Vec::new(),
             encoding: None,
+            told: Told::default(),
         })
     }
 
@@ -127,17 +139,47 @@ impl CtcLiveRecognizer {
         if spelled.words.is_empty() {
             return Ok((FinalText::default(), encoding));
         }
-        let language = self.engine.language_of(&speech.samples)?;
-        Ok((FinalText::from(segment(&spelled, speech.span, &language, self.engine.hop())), encoding))
+        let text = Transcribed {
+            spelled: &spelled,
+            vocabulary: &self.engine.vocabulary,
+            span: speech.span,
+            language: &self.engine.language_of(&speech.samples)?,
+            hop: self.engine.hop(),
+        };
+        Ok((FinalText::from(text.segment()), encoding))
     }
 
-    /// A text of which all is in doubt.
-    fn unstable(&self, text: &FinalText) -> Option<PartialText> {
-        (!text.text.is_empty()).then(|| PartialText {
-            stable: String::new(),
-            unstable: text.text.clone(),
-            language: text.language.clone(),
-        })
+    /// What was told of a segment: nothing where it is another than before.
+    fn told(&mut self, segment: u64) -> &mut Told {
+        if self.told.segment != segment {
+            self.told = Told { segment, ..Told::default() };
+        }
+        &mut self.told
+    }
+
+    /// The language of a segment that grows. Where it must be found, that is done once, when enough was said; until then
+    /// it is not known. Finals do not build on it.
+    fn language_so_far(&mut self, segment: u64, speech: &SpeechSegment) -> Result<Option<String>> {
+        /// Samples from which a language can be told: 1 s.
+        const ENOUGH: usize = 16_000;
+        if let Some(language) = &self.told(segment).language {
+            return Ok(Some(language.clone()));
+        }
+        if self.engine.identifies() && speech.samples.len() < ENOUGH {
+            return Ok(None);
+        }
+        let language = self.engine.language_of(&speech.samples)?;
+        self.told(segment).language = Some(language.clone());
+        Ok(Some(language))
+    }
+
+    /// A hypothesis of all of a segment, `words`, with what was told to be stable as it was.
+    fn show(&mut self, segment: u64, words: &[String], language: String) -> Option<PartialText> {
+        let between = between(self.engine.vocabulary.units(), &language);
+        let stable = &self.told(segment).stable;
+        let unstable = words.get(stable.len()..).unwrap_or_default();
+        let shown = PartialText { stable: stable.join(between), unstable: unstable.join(between), language };
+        (!words.is_empty()).then_some(shown)
     }
 }
 
@@ -160,20 +202,24 @@ impl SegmentRecognizer for CtcLiveRecognizer {
         all.append(ahead);
         let all = greedy(&all, &engine.vocabulary);
         self.growing = Some(growing);
-        let text = |words: &[super::SpelledWord]| {
-            words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ")
-        };
-        let shown = PartialText {
-            stable: text(&settled.words[..stable]),
-            unstable: text(all.words.get(stable..).unwrap_or_default()),
-            language: self.engine.language().to_owned(),
-        };
-        Ok((!all.words.is_empty()).then_some(shown))
+        if all.words.is_empty() || stopped() {
+            return Ok(None);
+        }
+        let words: Vec<String> = all.words.into_iter().map(|word| word.text).collect();
+        let language = self.language_so_far(segment, speech)?;
+        // Whether there are spaces between words, the language tells.
+        if language.is_some() {
+            let stable = settled.words.into_iter().take(stable);
+            self.told(segment).stable = stable.map(|word| word.text).collect();
+        }
+        Ok(self.show(segment, &words, language.unwrap_or_default()))
     }
 
-    fn prepare(&mut self, _: u64, speech: &SpeechSegment) -> Result<Option<PartialText>> {
+    fn prepare(&mut self, segment: u64, speech: &SpeechSegment) -> Result<Option<PartialText>> {
         let (text, encoding) = self.recognise(speech)?;
-        let shown = self.unstable(&text);
+        let words: Vec<String> = text.words.iter().map(|word| word.text.trim().to_owned()).collect();
+        let language = self.told(segment).language.clone().unwrap_or_else(|| text.language.clone());
+        let shown = self.show(segment, &words, language);
         self.prepared = Some((speech.span, text, encoding));
         Ok(shown)
     }
@@ -208,6 +254,7 @@ impl SegmentRecognizer for CtcLiveRecognizer {
         self.growing = None;
         self.prepared = None;
         self.encoding = None;
+        self.told = Told::default();
     }
 }
 

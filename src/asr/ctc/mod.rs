@@ -18,10 +18,11 @@ mod normalise;
 mod recognizer;
 mod search;
 mod spelling;
+mod tokenizer_config;
 mod transcribed;
 mod vocabulary;
 
-pub use adapter::missing_adapter;
+pub use adapter::{has_a_vocabulary_for_each_language, missing_adapter};
 pub use align::align;
 pub use beam::{BeamOptions, BeamSearch, Weights};
 pub use engine::CtcEngine;

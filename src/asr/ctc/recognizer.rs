@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::engine::CtcEngine;
 use super::search::Search;
-use super::transcribed::{segment, segments};
+use super::transcribed::Transcribed;
 use super::{LogProbabilities, Spelled};
 use crate::asr::chunk::{Chunk, ChunkSource, Decoded, MAX_CHUNK, Next};
 use crate::asr::options::{Chunking, Options};
@@ -79,13 +79,23 @@ impl CtcRecognizer {
             true => String::new(),
             false => self.engine.language_of(&chunk.samples)?,
         };
+        let text = Transcribed {
+            spelled: &spelled,
+            vocabulary: &self.engine.vocabulary,
+            span,
+            language: &language,
+            hop: self.engine.hop(),
+        };
         let mut found = match self.options.sentences {
-            true => segments(&spelled, span, &language, self.engine.hop()),
-            false => vec![segment(&spelled, span, &language, self.engine.hop())],
+            true => text.segments(),
+            false => vec![text.segment()],
         };
         found.retain(|segment| !segment.text.is_empty());
         if !self.options.word_times {
             found.iter_mut().for_each(|segment| segment.words.clear());
+        }
+        if !self.options.char_times {
+            found.iter_mut().for_each(|segment| segment.chars.clear());
         }
         Ok(Decoded { span: chunk.span, segments: found, consumed, text: Vec::new() })
     }

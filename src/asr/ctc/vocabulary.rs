@@ -6,14 +6,10 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::normalise;
+use super::tokenizer_config::{SpecialTokens, TokenizerConfig};
 use crate::asr::languages::codes_of_three;
 use crate::models::wav2vec2::some_of;
 use crate::{Error, Result};
-
-/// What stands for the end of a word in every published vocabulary.
-const DELIMITER: &str = "|";
-/// Tokens that spell nothing.
-const SILENT: [&str; 5] = ["<pad>", "<s>", "</s>", "<unk>", "[PAD]"];
 
 /// Tokens by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +22,10 @@ pub struct Vocabulary {
 }
 
 /// What tokens are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Units {
     /// Letters or syllables, of which words are made.
+    #[default]
     Letters,
     /// Phones, which stand by themselves as words do.
     Phones,
@@ -44,16 +41,28 @@ enum Json {
 }
 
 impl Vocabulary {
-    /// Reads `vocab.json`; of one for several languages, that of `language`. `blank` is the configuration's `pad_token_id`.
+    /// Reads `vocab.json`; of one for several languages, that of `language`. The blank is the padding that `tokenizer`
+    /// names, or else number `blank`, the configuration's `pad_token_id`.
     ///
     /// # Errors
     /// One that names the file, where it cannot be read, or has no such language; and which there are.
-    pub fn read(path: &Path, blank: u32, language: Option<&str>) -> Result<Self> {
-        let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-        Self::parse(&json, blank, language).map_err(|reason| Error::model(path.display().to_string(), reason))
+    pub(super) fn read(
+        path: &Path,
+        blank: u32,
+        language: Option<&str>,
+        tokenizer: &TokenizerConfig,
+    ) -> Result<Self> {
+        let found = Self::parse(&read_json(path)?, blank, language, &tokenizer.special);
+        let found = found.map_err(|reason| Error::model(path.display().to_string(), reason))?;
+        Ok(Self { units: tokenizer.units, ..found })
     }
 
-    fn parse(json: &str, blank: u32, language: Option<&str>) -> Result<Self, String> {
+    fn parse(
+        json: &str,
+        blank: u32,
+        language: Option<&str>,
+        special: &SpecialTokens,
+    ) -> Result<Self, String> {
         let (numbers, language) =
             match serde_json::from_str(json).map_err(|_| "is no vocabulary of token to number".to_owned())? {
                 Json::One(numbers) => (numbers, None),
@@ -68,20 +77,29 @@ impl Vocabulary {
         /// More than any alphabet or set of syllables has.
         const MOST: usize = 1 << 20;
         let count = numbers.values().max().map_or(0, |&most| most as usize + 1);
+        let blank = special.pad.as_ref().and_then(|pad| numbers.get(pad).copied()).unwrap_or(blank);
         if count == 0 || count > MOST || blank as usize >= count {
             return Err(format!("has {count} tokens, of which {blank} should be the blank"));
         }
-        Ok(Self { language, ..Self::from_numbers(numbers, count, blank) })
+        Ok(Self { language, ..Self::from_numbers(numbers, count, blank, special) })
     }
 
-    fn from_numbers(numbers: BTreeMap<String, u32>, count: usize, blank: u32) -> Self {
+    fn from_numbers(
+        numbers: BTreeMap<String, u32>,
+        count: usize,
+        blank: u32,
+        special: &SpecialTokens,
+    ) -> Self {
         let mut tokens = vec![String::new(); count];
-        let delimiter = numbers.get(DELIMITER).copied();
+        let delimiter = special.delimiter.as_ref().and_then(|delimiter| {
+            // Some vocabularies have the space itself where the file says a bar.
+            numbers.get(delimiter).or_else(|| numbers.get(" ")).copied()
+        });
         for (token, number) in numbers {
             tokens[number as usize] = token;
         }
         for (number, token) in tokens.iter_mut().enumerate() {
-            if number == blank as usize || SILENT.contains(&token.as_str()) {
+            if number == blank as usize || special.silent.contains(token) {
                 token.clear();
             }
         }
@@ -95,7 +113,7 @@ impl Vocabulary {
     pub fn from_tokens(tokens: &[&str], blank: u32) -> Self {
         assert!((blank as usize) < tokens.len(), "the blank is one of the tokens");
         let numbers = (0u32..).zip(tokens).map(|(number, token)| ((*token).to_owned(), number)).collect();
-        Self::from_numbers(numbers, tokens.len(), blank)
+        Self::from_numbers(numbers, tokens.len(), blank, &SpecialTokens::default())
     }
 
     /// The same with tokens that are `units`.
@@ -158,6 +176,18 @@ impl Vocabulary {
     }
 }
 
+/// Whether the vocabulary at `path` is one for each of several languages.
+///
+/// # Errors
+/// One that names the file, where it cannot be read.
+pub(super) fn is_by_language(path: &Path) -> Result<bool> {
+    Ok(matches!(serde_json::from_str(&read_json(path)?), Ok(Json::ByLanguage(_))))
+}
+
+fn read_json(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| Error::io(path, error))
+}
+
 /// Whether MMS's name of a language, a code of three letters and sometimes a script (`urd-script_arabic`), is that of
 /// `language`, any of its codes.
 pub fn is_meant(key: &str, language: &str) -> bool {
@@ -177,10 +207,14 @@ pub fn meant<'a>(names: impl Iterator<Item = &'a str> + Clone, language: &str) -
 mod tests {
     use super::*;
 
+    fn parse(json: &str, blank: u32, language: Option<&str>) -> Result<Vocabulary, String> {
+        Vocabulary::parse(json, blank, language, &SpecialTokens::default())
+    }
+
     #[test]
     fn special_tokens_spell_nothing() {
         let json = r#"{"<pad>": 0, "<s>": 1, "|": 2, "a": 3, "é": 4, "<unk>": 6}"#;
-        let vocabulary = Vocabulary::parse(json, 0, None).unwrap();
+        let vocabulary = parse(json, 0, None).unwrap();
         assert_eq!(vocabulary.len(), 7);
         assert_eq!(
             [0, 1, 2, 3, 4, 5, 6, 99].map(|token| vocabulary.spelling(token)),
@@ -190,14 +224,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_tokens_counts() {
+        let json = r#"{" ": 0, "a": 1, "|": 2, "[UNK]": 3, "[PAD]": 4, "<noise>": 5}"#;
+        let usual = SpecialTokens::default();
+        let special = SpecialTokens {
+            delimiter: Some(" ".into()),
+            pad: Some("[PAD]".into()),
+            silent: usual.silent.iter().cloned().chain(["<noise>".into()]).collect(),
+        };
+        let vocabulary = Vocabulary::parse(json, 0, None, &special).unwrap();
+        assert_eq!((vocabulary.blank(), vocabulary.delimiter()), (4, Some(0)));
+        assert_eq!([0, 1, 2, 3, 4, 5].map(|token| vocabulary.spelling(token)), ["", "a", "|", "", "", ""]);
+        // Where the vocabulary has no bar, its space parts words.
+        let vocabulary = Vocabulary::parse(r#"{"<pad>": 0, " ": 1, "a": 2}"#, 0, None, &usual).unwrap();
+        assert_eq!(vocabulary.delimiter(), Some(1));
+    }
+
+    #[test]
     fn one_of_several_languages_is_taken() {
         let json = r#"{"hin": {"<pad>": 0, "क": 1}, "eng": {"<pad>": 0, "a": 1}}"#;
         for language in ["hin", "hi"] {
-            let vocabulary = Vocabulary::parse(json, 0, Some(language)).unwrap();
+            let vocabulary = parse(json, 0, Some(language)).unwrap();
             assert_eq!((vocabulary.spelling(1), vocabulary.language()), ("क", Some("hin")));
         }
         for (language, reason) in [(None, "eng, hin"), (Some("tam"), "no language tam")] {
-            assert!(Vocabulary::parse(json, 0, language).unwrap_err().contains(reason));
+            assert!(parse(json, 0, language).unwrap_err().contains(reason));
         }
     }
 
@@ -231,7 +282,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for json in ["[]", "{}", r#"{"a": -1}"#, r#"{"a": 4000000000}"#, r#"{"a": 0}"#] {
-            assert!(Vocabulary::parse(json, 1, None).is_err(), "{json}");
+            assert!(parse(json, 1, None).is_err(), "{json}");
         }
     }
 }

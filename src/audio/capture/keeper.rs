@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::CaptureOptions;
-use super::device::DeviceInfo;
 use super::ring::{RingReader, Tally};
+use crate::audio::device::DeviceInfo;
 use crate::{Error, Result};
 
 /// What opens devices.
@@ -43,7 +43,7 @@ pub(super) enum Message {
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(in crate::audio) struct Patience {
     /// For the first device to open.
     pub open: Duration,
     /// For the first callback of a device: some start slowly.
@@ -197,7 +197,7 @@ impl Watch {
 }
 
 /// Closes a device without waiting for it.
-fn close(stream: Box<dyn Any + Send>) {
+pub(in crate::audio) fn close(stream: Box<dyn Any + Send>) {
     // Where the system starts no more threads, the closure is dropped here, and the stream with it.
     let _ = thread::Builder::new().name("capture close".to_owned()).spawn(move || drop(stream));
 }

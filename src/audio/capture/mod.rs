@@ -2,7 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `device` | input devices; the only user of cpal's hosts and streams |
+//! | `device` | microphones of the system |
 //! | `ring` | from the callback to the reader without locks, with every loss at its place |
 //! | `keeper` | the thread that opens the device, watches it and opens it again |
 //! | `timeline` | frames and losses of one device after another on the stream's clock |
@@ -13,7 +13,7 @@
 
 mod device;
 mod drift;
-mod keeper;
+pub(in crate::audio) mod keeper;
 mod ring;
 mod timeline;
 
@@ -21,14 +21,13 @@ use std::ops::Add;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use device::{DeviceInfo, InputDevice, devices};
-
 use self::device::System;
 use self::keeper::{Backend, Keeper, Message, Patience};
 use self::ring::{Piece, RingReader};
 use self::timeline::Timeline;
 use crate::Result;
 use crate::audio::Channel;
+use crate::audio::device::DeviceInfo;
 use crate::event::GapReason;
 
 /// How often the ring is looked into while it is empty. The callback wakes nobody: that is a system call, and may wait

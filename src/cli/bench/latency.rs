@@ -61,7 +61,7 @@ pub struct LatencyArgs {
 /// Those of the inputs, the settings and the model.
 pub fn run(args: &LatencyArgs) -> Result<Exit> {
     let stop = Stop::on_signals()?;
-    let listener = Listener::load(&args.hear, &stop)?.without_actions();
+    let listener = Listener::load(&args.hear, None, &stop)?.without_actions();
     let reference =
         args.reference.as_ref().map(|path| std::fs::read_to_string(path).map_err(|e| Error::io(path, e)));
     let reference = reference.transpose()?;

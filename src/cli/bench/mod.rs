@@ -1,14 +1,17 @@
 //! `awaaz bench`: how well this machine keeps up, and what features are worth.
 
 mod abx;
+mod adima;
 mod ctc_streaming;
 mod decode;
 mod encoder;
+mod heads;
 mod latency;
 mod page;
 mod plots;
 mod speakers;
 mod text;
+mod units;
 mod urdu;
 
 use clap::{Args, Subcommand};
@@ -31,7 +34,9 @@ enum What {
     CtcStreaming(ctc_streaming::CtcStreamingArgs),
     Abx(abx::AbxArgs),
     Text(Box<text::TextArgs>),
+    Units(Box<units::UnitsArgs>),
     Urdu(Box<urdu::UrduArgs>),
+    Adima(Box<adima::AdimaArgs>),
     Speakers(Box<speakers::SpeakersArgs>),
 }
 
@@ -47,7 +52,9 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
         What::CtcStreaming(args) => ctc_streaming::run(args),
         What::Abx(args) => abx::run(args),
         What::Text(args) => text::run(args),
+        What::Units(args) => units::run(args),
         What::Urdu(args) => urdu::run(args),
+        What::Adima(args) => adima::run(args),
         What::Speakers(args) => speakers::run(args),
     }
 }

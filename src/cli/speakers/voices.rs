@@ -22,7 +22,8 @@ const LIMIT: u64 = 1 << 16;
 #[command(next_help_heading = "Scores")]
 pub struct ScoreArgs {
     /// Set scores against those of strangers (AS-norm): a gallery that keeps a cohort, or a folder of speech of many
-    /// people, each in one file. A gallery's own cohort is used unasked.
+    /// people, each in one file. The cohort of the
+    /// gallery is used unasked where the calibration is for such scores.
     #[arg(long, value_name = "FILE|DIR")]
     pub cohort: Option<PathBuf>,
     /// What makes probabilities of scores (`awaaz speakers calibrate` makes it) [default: that of the model].
@@ -44,7 +45,8 @@ impl ScoreArgs {
         let calibrations = calibrations(self.calibration.as_deref(), model)?;
         let cohort = match &self.cohort {
             Some(path) => Some(read_cohort(path, model, progress)?),
-            None => kept.cloned(),
+            // What a gallery keeps is used where it can be.
+            None => kept.filter(|_| calibrations.normalised.is_some()).cloned(),
         };
         Scorer::new(&calibrations, cohort)
     }

@@ -129,6 +129,11 @@ pub enum StreamOutput {
 }
 
 impl HearArgs {
+    /// The same, judged by what is built in where nothing was said of it.
+    pub fn judging(self) -> Self {
+        Self { moderation: self.moderation.or_built_in(), ..self }
+    }
+
     pub(super) fn talk(&self) -> Talk {
         if self.quiet { Talk::Quiet } else { Talk::Stderr }
     }
@@ -219,6 +224,8 @@ impl HearArgs {
             language_model: self.ctc.lm.as_ref().map(|path| path.display().to_string()),
             lm_weight: self.ctc.lm_weight,
             word_bonus: self.ctc.word_bonus,
+            unknown_penalty: self.ctc.unknown_penalty,
+            hotword_weight: self.ctc.hotword_weight,
             identifier: self.ctc.identify.clone(),
             script: if self.romanize { Script::Latin } else { Script::Own },
             vad_threshold: self.vad_threshold,
@@ -243,6 +250,8 @@ impl HearArgs {
                 lm: start.language_model.as_ref().map(PathBuf::from),
                 lm_weight: start.lm_weight,
                 word_bonus: start.word_bonus,
+                unknown_penalty: start.unknown_penalty,
+                hotword_weight: start.hotword_weight,
                 identify: start.identifier.clone(),
             },
             moderation: ModerationArgs::of_stream(start),

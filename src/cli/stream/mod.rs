@@ -12,8 +12,8 @@ pub use args::{HearArgs, StreamOutput};
 use super::stop::Stop;
 use crate::asr::live::SegmentRecognizer;
 use crate::asr::{LanguageChoice, Model};
-use crate::event::Action;
-use crate::moderation::{Judges, Moderator};
+use crate::event::{Action, StreamStart};
+use crate::moderation::{CensorStyle, Judges, Moderator};
 use crate::output::events::{EventFile, JsonLines, Notify, TextLines};
 #[cfg(feature = "view")]
 use crate::output::view::View;
@@ -29,6 +29,7 @@ pub struct Listener<'a> {
     args: &'a HearArgs,
     model: Model,
     judges: Arc<Judges>,
+    censor: Option<CensorStyle>,
     speakers: Option<LiveSpeakers>,
     acts: Acts,
     stop: &'a Stop,
@@ -58,18 +59,22 @@ pub struct Heard {
 }
 
 impl<'a> Listener<'a> {
-    /// Loads the model that `args` name.
+    /// Loads the model that `args` name. Sound is censored as `censor` says where the policy does not say how; none does not
+    /// censor.
     ///
     /// # Errors
     /// Those of finding, reading and checking the model.
-    pub fn load(args: &'a HearArgs, stop: &'a Stop) -> Result<Self> {
+    pub fn load(args: &'a HearArgs, censor: Option<CensorStyle>, stop: &'a Stop) -> Result<Self> {
         // Small files first: what is wrong with them is told before a model is fetched.
-        let judges = args.moderation.read()?;
+        let mut judges = args.moderation.read(&args.model, args.talk(), stop)?;
+        if let Some(style) = censor {
+            judges.policy = judges.policy.censoring(style);
+        }
         let speakers = args.who.load(&judges.policy, args.talk(), stop)?;
         let model =
             args.model.load(args.precision(), &args.options().language, &args.ctc, args.talk(), stop)?;
         args.moderation.check(&judges, &model, &args.model)?;
-        Ok(Self { args, model, judges: Arc::new(judges), speakers, acts: Acts::AsAsked, stop })
+        Ok(Self { args, model, judges: Arc::new(judges), censor, speakers, acts: Acts::AsAsked, stop })
     }
 
     /// What streams are judged by.
@@ -115,7 +120,10 @@ impl<'a> Listener<'a> {
         };
         let options = StreamOptions {
             name: heard.name.clone(),
-            start: self.args.stream_start(heard.origin.clone(), heard.channel),
+            start: StreamStart {
+                censor: self.censor.map(CensorStyle::action),
+                ..self.args.stream_start(heard.origin.clone(), heard.channel)
+            },
             live,
             pace: heard.pace,
             backlog: self.args.backlog(),

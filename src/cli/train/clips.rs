@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::Exit;
-use crate::cli::clip_features::{ClipFeatureArgs, ClipFeatures, Corpus, Kind};
-use crate::cli::probe_args::{Probe, ProbeArgs};
+use crate::cli::clip_features::{ClipFeatureArgs, ClipFeatures, Corpus, Kind, pooling};
+use crate::cli::probe_args::{Fitting, Probe, ProbeArgs};
+use crate::cli::scale::{Scale, moments};
 use crate::cli::stop::Stop;
 use crate::corpus::datasets::Classes;
+use crate::dsp::pool::Pool;
 use crate::learn::calibrate::{calibration_error, temperature};
 use crate::learn::folds::{Fold, Order, stratified};
-use crate::learn::head::{Card, Data, Head};
-use crate::learn::standardise::Standardiser;
-use crate::learn::{By, Dataset};
+use crate::learn::head::{ATTENTION, Card, Data, Head, Model};
+use crate::learn::standardise::Moments;
+use crate::learn::{Attention, AttentionOptions, By, Clips, Dataset};
 use crate::output::Progress;
 use crate::score::bootstrap::Bootstrap;
 use crate::score::classification::Confusion;
@@ -25,6 +27,8 @@ Examples:
   awaaz train emotion --data ravdess/ --licence \"CC BY-NC-SA 4.0\" --model facebook/wav2vec2-xls-r-300m --layers 6-12 --out e.safetensors
   awaaz train abuse --data ADIMA/ --least-seconds 15 --out abuse.safetensors
   awaaz train emotion --data labels.csv --features egemaps --probe svm --out e.safetensors
+  awaaz train emotion --data urdu/ --layers 0-6 --probe layer-mix --out e.safetensors
+  awaaz train emotion --data urdu/ --layers 2 --pool attention --out e.safetensors
 
 Data are folders of ADIMA, URDU, EMO-DB, SAVEE, EMOVO or RAVDESS as they are given out, or a manifest.csv or .jsonl of
 path,label,speaker,language. Emotions are anger, happiness, neutral and sadness; others are left out. Features are computed
@@ -50,15 +54,17 @@ pub struct ClipArgs {
     features: Kind,
     #[command(flatten)]
     clips: ClipFeatureArgs,
+    /// How frames become one vector: mean, l2-mean or mean-std; or attention, which learns how much each frame counts.
+    #[arg(long, value_name = "POOL", default_value = "mean-std", value_parser = pooled, help_heading = "Features")]
+    pool: Pool,
     /// The classifier.
     #[arg(long, value_name = "NAME", default_value = "logistic", help_heading = "Learning")]
     probe: Probe,
     #[command(flatten)]
     learn: ProbeArgs,
-    /// Bring features of each corpus to one scale, not those of all together: for corpora that were recorded in different
-    /// ways. The head gets the mean of the scales.
-    #[arg(long, help_heading = "Learning")]
-    by_corpus: bool,
+    /// What has a scale of its own in training. The head brings what it hears to the scale of all together.
+    #[arg(long, value_name = "WHAT", default_value = "all", help_heading = "Learning")]
+    standardise: Scale,
     /// Folds, apart by speakers.
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Learning")]
     folds: usize,
@@ -81,11 +87,11 @@ pub fn run(args: &ClipArgs, task: &str, classes: Classes) -> Result<Exit> {
         return Err(Error::Setting("there are more licences than corpora".into()));
     }
     let corpora = args.data.iter().map(|path| Corpus::read(path)).collect::<Result<Vec<_>>>()?;
-    let features = ClipFeatures::open(&args.clips, args.features, &stop)?;
-    let dataset = features.dataset(&corpora, classes, &mut progress)?;
+    let features = ClipFeatures::open(&args.clips, args.features, args.pool, &stop)?;
+    let (source, dataset) = Source::of(args, &features, &corpora, classes, &mut progress)?;
     let speakers = dataset.parts(By::Group).1.len();
-    progress.say(&format!("{} clips of {speakers} speakers, {} features", dataset.rows(), dataset.width()));
-    let scored = score(args, &dataset, &stop)?;
+    progress.say(&format!("{} clips of {speakers} speakers, {} features", dataset.rows(), features.width()));
+    let scored = score(args, &source, &dataset, &stop)?;
     let mut card = features.described(Card::new(task, classes.names().iter().copied()));
     card.seed = args.seed;
     card.data = corpora
@@ -97,12 +103,81 @@ pub fn run(args: &ClipArgs, task: &str, classes: Classes) -> Result<Exit> {
         })
         .collect();
     card.figures = scored.figures;
-    let (standard, moments) = standardised(args, &dataset)?;
-    let model = args.probe.fit(&standard, args.learn.cost, args.seed)?;
+    let (model, moments) = source.fit(&dataset, args)?;
     let head = Head::new(card, Some(moments), model)?.with_temperature(scored.temperature)?;
     head.save(&args.out)?;
     progress.say(&format!("{}wrote {}", scored.told, args.out.display()));
     Ok(Exit::Success)
+}
+
+/// How frames become one vector: by a fixed rule, or by what is learnt ([`Pool::None`]).
+fn pooled(name: &str) -> std::result::Result<Pool, String> {
+    if name == ATTENTION {
+        Ok(Pool::None)
+    } else {
+        pooling(name).map_err(|told| format!("{told}; or {ATTENTION}"))
+    }
+}
+
+/// What heads are fitted to.
+enum Source {
+    /// One vector of each clip.
+    Vectors(Fitting),
+    /// The frames of each clip.
+    Frames(Clips, AttentionOptions),
+}
+
+impl Source {
+    fn of(
+        args: &ClipArgs,
+        features: &ClipFeatures<'_>,
+        corpora: &[Corpus],
+        classes: Classes,
+        progress: &mut Progress,
+    ) -> Result<(Self, Dataset)> {
+        if args.pool != Pool::None {
+            let fitting = args.learn.fitting(args.probe, features.layers());
+            return Ok((Self::Vectors(fitting), features.dataset(corpora, classes, progress)?));
+        }
+        if args.features != Kind::Encoder || args.probe != Probe::Logistic || args.standardise != Scale::All {
+            return Err(Error::Setting(
+                "--pool attention learns of an encoder's frames with a classifier and a scale of its own; leave --features, \
+                 --probe and --standardise as they are"
+                    .into(),
+            ));
+        }
+        let (clips, dataset) = features.clips(corpora, classes, progress)?;
+        let usual = AttentionOptions::of(features.layers());
+        let options = AttentionOptions {
+            c: args.learn.cost.unwrap_or(usual.c),
+            class_weights: args.learn.class_weights.into(),
+            ..usual
+        };
+        Ok((Self::Frames(clips, options), dataset))
+    }
+
+    /// A classifier, and the scale that it brings features to.
+    fn fit(&self, dataset: &Dataset, args: &ClipArgs) -> Result<(Model, Moments)> {
+        match self {
+            Self::Vectors(fitting) => {
+                Ok((fitting.fit(&args.standardise.apply(dataset)?, args.seed)?, moments(dataset)?))
+            }
+            Self::Frames(clips, options) => {
+                let numbers: Vec<usize> = dataset.features().map(|row| row[0] as usize).collect();
+                let moments = clips.moments(&numbers);
+                let fitted = Attention::fit(clips, dataset, &moments, options)?;
+                Ok((Model::Attention(fitted), moments))
+            }
+        }
+    }
+
+    /// What a head is given of a row of the data.
+    fn values<'a>(&'a self, row: &'a [f32]) -> &'a [f32] {
+        match self {
+            Self::Vectors(_) => row,
+            Self::Frames(clips, _) => clips.frames(row[0] as usize),
+        }
+    }
 }
 
 /// What heads that never heard a speaker say of them.
@@ -112,18 +187,17 @@ struct Scored {
     told: String,
 }
 
-fn score(args: &ClipArgs, dataset: &Dataset, stop: &Stop) -> Result<Scored> {
+fn score(args: &ClipArgs, source: &Source, dataset: &Dataset, stop: &Stop) -> Result<Scored> {
     let folds = stratified(dataset, args.folds, Order::Shuffled(args.seed))?;
     let mut logits: Vec<(usize, Vec<f64>)> = Vec::with_capacity(dataset.rows());
     for Fold { train, test } in &folds {
         if stop.is_requested() {
             return Err(Error::Interrupted);
         }
-        let (standard, moments) = standardised(args, &dataset.subset(train)?)?;
-        let model = args.probe.fit(&standard, args.learn.cost, args.seed)?;
+        let (model, moments) = source.fit(&dataset.subset(train)?, args)?;
         logits.extend(test.iter().map(|&row| {
-            let mut values = dataset.row(row).to_vec();
-            moments.apply(&mut values);
+            let mut values = source.values(dataset.row(row)).to_vec();
+            values.chunks_exact_mut(moments.means.len()).for_each(|frame| moments.apply(frame));
             (row, model.classifier().logits(&values))
         }));
     }
@@ -166,17 +240,6 @@ fn score(args: &ClipArgs, dataset: &Dataset, stop: &Stop) -> Result<Scored> {
         }
     }
     Ok(Scored { figures, temperature, told })
-}
-
-/// The data on one scale, and the scale that a head brings features to.
-fn standardised(args: &ClipArgs, dataset: &Dataset) -> Result<(Dataset, crate::learn::standardise::Moments)> {
-    let whole = Standardiser::fit(dataset, By::All);
-    let moments = whole.moments("all").cloned().ok_or_else(|| Error::Setting("there are no clips".into()))?;
-    let standard = match args.by_corpus {
-        true => Standardiser::fit(dataset, By::Corpus).apply(dataset)?,
-        false => whole.apply(dataset)?,
-    };
-    Ok((standard, moments))
 }
 
 fn softmax(logits: &[f64], temperature: f64) -> Vec<f64> {

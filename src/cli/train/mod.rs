@@ -1,7 +1,10 @@
-//! `awaaz train`: heads from labelled data.
+//! `awaaz train`: heads from labelled data, codebooks from sound.
 
 mod clips;
+mod speaker;
+mod speaker_score;
 mod text;
+mod units;
 
 use clap::{Args, Subcommand};
 
@@ -9,7 +12,7 @@ use super::Exit;
 use crate::Result;
 use crate::corpus::datasets::Classes;
 
-/// Train heads from labelled data.
+/// Train heads from labelled data, codebooks from sound.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     #[command(subcommand)]
@@ -22,7 +25,9 @@ enum What {
     Emotion(Box<clips::ClipArgs>),
     /// Train a head that tells abuse by sound alone.
     Abuse(Box<clips::ClipArgs>),
+    Speaker(Box<speaker::SpeakerArgs>),
     Text(Box<text::TextArgs>),
+    Units(Box<units::UnitArgs>),
 }
 
 /// Runs the subcommand.
@@ -33,6 +38,8 @@ pub fn run(args: &TrainArgs) -> Result<Exit> {
     match &args.what {
         What::Emotion(args) => clips::run(args, "emotion", Classes::Emotion),
         What::Abuse(args) => clips::run(args, "abuse", Classes::Abuse),
+        What::Speaker(args) => speaker::run(args),
         What::Text(args) => text::run(args),
+        What::Units(args) => units::run(args),
     }
 }

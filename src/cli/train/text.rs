@@ -21,13 +21,14 @@ Examples:
   awaaz train text --data macd/ --languages hi,ta --out abuse.safetensors  two of them
   awaaz train text --data mine.csv more.jsonl --licence \"CC BY 4.0\" --out abuse.safetensors
   awaaz train text --data tweets.csv --abusive-labels 0,1 --languages en --out abuse.safetensors
+  awaaz train text --data macd/ uli/training/ davidson/ --licence \"not stated\" \"CC BY 4.0\" --out abuse.safetensors
   awaaz text comments.txt --head abuse.safetensors                         use it
 
 Data are tables in CSV with a header, or JSON with an object a line: label and text (or class and tweet), and language
-where texts are of several. A table whose name ends in _val or _dev is validated on, one in _test is left alone; where
-there is nothing to validate on, every tenth text is kept for it. Labels are 1 or abusive, and 0 or clean; but in tables
-of two columns that are named as those of MACD (hindi_train.csv) 0 is abusive. The same data and seed give the same file
-to the byte.";
+where texts are of several. A table whose name ends in _val or _dev is validated on, one in _test is left alone; of one
+whose name tells no part every tenth text is kept to validate on. Labels are 1 or abusive, and 0 or clean; but in tables
+of two columns that are named as those of MACD (hindi_train.csv) 0 is abusive. Tables of Uli (several people judged a
+text) and of Davidson et al. (labeled_data.csv) are known, too. The same data and seed give the same file to the byte.";
 
 /// Train a classifier of abusive text.
 #[derive(Debug, Args)]
@@ -39,9 +40,9 @@ pub struct TextArgs {
     /// Where the classifier is written.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The licence of the data, for the classifier's card.
-    #[arg(long, value_name = "NAME", default_value = "not stated")]
-    licence: String,
+    /// The licence of each of them in turn, for the classifier's card [default: not stated].
+    #[arg(long, value_name = "NAME")]
+    licence: Vec<String>,
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
@@ -53,7 +54,7 @@ pub struct TextArgs {
     quiet: bool,
 }
 
-/// Where nothing is marked for validation, one text of as many is kept for it.
+/// Where a table tells no part, one text of as many is kept to validate on.
 const KEPT: usize = 10;
 
 /// Texts to learn from and to validate on, and the files that they are of.
@@ -97,8 +98,12 @@ pub fn run(args: &TextArgs) -> Result<Exit> {
 }
 
 fn collect(args: &TextArgs) -> Result<Collected> {
+    if args.licence.len() > args.data.len() {
+        return Err(Error::Setting("there are more licences than data".into()));
+    }
     let mut found = Collected::default();
-    for path in &args.data {
+    for (at, path) in args.data.iter().enumerate() {
+        let licence = args.licence.get(at).map_or("not stated", String::as_str);
         for table in Table::all_at(path)? {
             if table.part == Some(Part::Test) {
                 continue;
@@ -108,10 +113,15 @@ fn collect(args: &TextArgs) -> Result<Collected> {
                 continue;
             }
             let name = table.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            found.data.push(Data { name, texts: examples.len(), licence: args.licence.clone() });
+            found.data.push(Data { name, texts: examples.len(), licence: licence.to_owned() });
             match table.part {
                 Some(Part::Validation) => found.validation.extend(examples),
-                _ => found.training.extend(examples),
+                Some(_) => found.training.extend(examples),
+                None => {
+                    let (kept, others) = split(examples);
+                    found.validation.extend(kept);
+                    found.training.extend(others);
+                }
             }
         }
     }

@@ -105,6 +105,9 @@ pub struct TranscribeArgs {
     /// Find the time of each word.
     #[arg(long, help_heading = "Recognition")]
     word_times: bool,
+    /// For models that spell: find the time of each character; json and jsonl tell it.
+    #[arg(long, help_heading = "Recognition")]
+    char_times: bool,
     /// Hear all of the audio in windows of 30 s, silence too, rather than what is found to be speech.
     #[arg(long, help_heading = "Recognition")]
     no_vad: bool,
@@ -268,6 +271,7 @@ impl TranscribeArgs {
             word_times: self.word_times
                 || self.diarize
                 || self.format.iter().any(|format| format.needs_word_times()),
+            char_times: self.char_times,
             batch: self.batch,
             chunking: match self.no_vad {
                 true => Chunking::Windows,

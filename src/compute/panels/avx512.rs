@@ -134,10 +134,9 @@ pub unsafe fn int8_panel(product: &Int8Product, panel: usize, out: *mut f32, fin
     }
 }
 
-/// First row and number of rows of each part of `rows` that is multiplied at once; the parts are of one size, or nearly.
+/// The parts of `rows` that are multiplied at once.
 pub(super) fn strips(rows: usize) -> impl Iterator<Item = (usize, usize)> {
-    let size = rows.div_ceil(rows.div_ceil(ROWS).max(1)).max(1);
-    (0..rows).step_by(size).map(move |first| (first, size.min(rows - first)))
+    super::strips(rows, ROWS)
 }
 
 /// `soon` are vectors that are needed soon, of which as many as the panel is deep are fetched.

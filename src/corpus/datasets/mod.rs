@@ -41,8 +41,10 @@ mod macd;
 mod manifest;
 mod names;
 mod record;
+mod speakers;
 mod table;
 
 pub use classes::Classes;
 pub use layout::{Layout, Records};
 pub use record::{Content, Record, Split};
+pub use speakers::read_speakers;

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The pooling of a card whose head pools frames itself.
+pub const ATTENTION: &str = "attention";
+
 /// What a head's file says of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Card {
@@ -15,7 +18,7 @@ pub struct Card {
     pub encoder: Option<Encoder>,
     /// Which hidden states it hears.
     pub layers: Option<Layers>,
-    /// How frames became one vector: `mean`, `l2-mean`, `mean-std`.
+    /// How frames became one vector: `mean`, `l2-mean`, `mean-std`; `attention` where the head does it.
     pub pooling: Option<String>,
     /// Seconds of sound that were encoded at least, silence after the clip included; its frames were left out.
     #[serde(default)]

@@ -12,16 +12,18 @@
 //! # Ok::<(), awaaz::Error>(())
 //! ```
 
+mod builtin;
 mod card;
 mod file;
 mod model;
-mod tensors;
+pub(in crate::learn) mod tensors;
 
 use super::standardise::Moments;
 use super::vector::softmax;
 use crate::{Error, Result};
 
-pub use card::{Card, Data, Encoder, Layers};
+pub use builtin::{BUILTIN, Builtin};
+pub use card::{ATTENTION, Card, Data, Encoder, Layers};
 pub use model::Model;
 
 /// A trained head.
@@ -73,17 +75,22 @@ impl Head {
         self.temperature
     }
 
-    /// Number of features: of a layer mix those of all layers.
+    /// Number of features: of a layer mix those of all layers, of a head that pools frames itself those of one frame.
     pub fn width(&self) -> usize {
         self.model.classifier().width()
     }
 
-    /// The probability of every label of the card, of features `[width]` as the card's encoder gives them.
+    /// The probability of every label of the card, of features `[width]` as the card's encoder gives them; of a head that pools
+    /// frames itself, of frames `[frames, width]`, one at least.
     ///
     /// # Errors
     /// [`Error::Setting`] where their number is another, or one is too large to be worked with or no number.
     pub fn probabilities(&self, features: &[f32]) -> Result<Vec<f32>> {
-        if features.len() != self.width() {
+        let fits = match self.model.takes_frames() {
+            true => !features.is_empty() && features.len().is_multiple_of(self.width()),
+            false => features.len() == self.width(),
+        };
+        if !fits {
             return Err(Error::Setting(format!(
                 "the head for {} needs {} features and was given {}; embed with the encoder, layer and pooling of its card",
                 self.card.task,
@@ -93,7 +100,7 @@ impl Head {
         }
         let mut row = features.to_vec();
         if let Some(moments) = &self.moments {
-            moments.apply(&mut row);
+            row.chunks_exact_mut(self.width()).for_each(|frame| moments.apply(frame));
         }
         let mut probabilities = self.model.classifier().logits(&row);
         probabilities.iter_mut().for_each(|logit| *logit /= f64::from(self.temperature));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::attention::Attention;
 use super::super::classifier::Classifier;
 use super::super::layer_mix::LayerMix;
 use super::super::logistic::Logistic;
@@ -25,6 +26,8 @@ pub enum Model {
     Mlp(Mlp),
     /// A mix of layers with a linear head.
     LayerMix(LayerMix),
+    /// A pooling of frames with a linear head; it takes the frames of a sound, as many as there are.
+    Attention(Attention),
 }
 
 /// What the file says of a model beside its tensors.
@@ -36,6 +39,7 @@ pub(super) enum Kind {
     RbfSvm,
     Mlp { activation: Activation },
     LayerMix,
+    Attention,
 }
 
 impl Model {
@@ -46,7 +50,13 @@ impl Model {
             Self::Svm(model) => model,
             Self::Mlp(model) => model,
             Self::LayerMix(model) => model,
+            Self::Attention(model) => model,
         }
+    }
+
+    /// Whether it takes the frames of a sound, as many as there are, and not one vector.
+    pub fn takes_frames(&self) -> bool {
+        matches!(self, Self::Attention(_))
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -56,6 +66,7 @@ impl Model {
             Self::Svm(_) => Kind::RbfSvm,
             Self::Mlp(mlp) => Kind::Mlp { activation: mlp.network.activation },
             Self::LayerMix(_) => Kind::LayerMix,
+            Self::Attention(_) => Kind::Attention,
         }
     }
 
@@ -80,6 +91,12 @@ impl Model {
                 tensors.push(Tensor::f64("layer_scores", &[model.scores.len()], &model.scores));
                 tensors
             }
+            Self::Attention(model) => {
+                let mut tensors = linear(model.intercepts.len(), &model.weights, &model.intercepts);
+                tensors.push(Tensor::f64("layer_scores", &[model.scores.len()], &model.scores));
+                tensors.push(Tensor::f64("query", &[model.width], &model.query));
+                tensors
+            }
         }
     }
 
@@ -92,12 +109,16 @@ impl Model {
             Kind::Mlp { activation } => Self::Mlp(read_mlp(activation, classes, tensors)?),
             Kind::LayerMix => {
                 let (width, weights, intercepts) = read_linear(classes, tensors)?;
-                let [layers] = tensors.shape("layer_scores")?;
-                if layers == 0 {
-                    return Err(tensors.fault("layer_scores", "there is no layer".into()));
+                Self::LayerMix(LayerMix { width, scores: read_scores(tensors)?, weights, intercepts })
+            }
+            Kind::Attention => {
+                let [width] = tensors.shape("query")?;
+                let (pooled, weights, intercepts) = read_linear(classes, tensors)?;
+                if pooled != 2 * width {
+                    return Err(tensors.fault("query", format!("it is of {width}, and the head of {pooled}")));
                 }
-                let scores = tensors.f64("layer_scores", &[layers])?;
-                Self::LayerMix(LayerMix { width, scores, weights, intercepts })
+                let (scores, query) = (read_scores(tensors)?, tensors.f64("query", &[width])?);
+                Self::Attention(Attention { width, scores, query, weights, intercepts })
             }
         })
     }
@@ -129,6 +150,15 @@ fn read_linear(outputs: usize, tensors: &Tensors<'_>) -> Result<(usize, Vec<f64>
         return Err(tensors.fault("weight", "it is of no feature".into()));
     }
     Ok((width, tensors.f64("weight", &[outputs, width])?, tensors.f64("bias", &[outputs])?))
+}
+
+/// A number for each layer of a mix.
+fn read_scores(tensors: &Tensors<'_>) -> Result<Vec<f64>> {
+    let [layers] = tensors.shape("layer_scores")?;
+    if layers == 0 {
+        return Err(tensors.fault("layer_scores", "there is no layer".into()));
+    }
+    tensors.f64("layer_scores", &[layers])
 }
 
 fn read_logistic(classes: usize, tensors: &Tensors<'_>) -> Result<Logistic> {

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 const NOT_FINITE: &str = "a value is not finite; train the head again";
 
 /// A tensor to be written.
-pub(super) struct Tensor {
+pub(in crate::learn) struct Tensor {
     pub name: String,
     dtype: Dtype,
     shape: Vec<usize>,
@@ -18,41 +18,41 @@ pub(super) struct Tensor {
 }
 
 impl Tensor {
-    pub(super) fn f64(name: impl Into<String>, shape: &[usize], values: &[f64]) -> Self {
+    pub(in crate::learn) fn f64(name: impl Into<String>, shape: &[usize], values: &[f64]) -> Self {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Self { name: name.into(), dtype: Dtype::F64, shape: shape.to_vec(), bytes }
     }
 
-    pub(super) fn f32(name: impl Into<String>, shape: &[usize], values: &[f32]) -> Self {
+    pub(in crate::learn) fn f32(name: impl Into<String>, shape: &[usize], values: &[f32]) -> Self {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Self { name: name.into(), dtype: Dtype::F32, shape: shape.to_vec(), bytes }
     }
 
-    pub(super) fn view(&self) -> Result<TensorView<'_>> {
+    pub(in crate::learn) fn view(&self) -> Result<TensorView<'_>> {
         TensorView::new(self.dtype, self.shape.clone(), &self.bytes)
             .map_err(|error| Error::Setting(format!("safetensors: {error}")))
     }
 }
 
 /// The tensors of a file that is read.
-pub(super) struct Tensors<'a> {
+pub(in crate::learn) struct Tensors<'a> {
     pub path: &'a Path,
     pub file: SafeTensors<'a>,
 }
 
 impl Tensors<'_> {
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(in crate::learn) fn has(&self, name: &str) -> bool {
         self.file.tensor(name).is_ok()
     }
 
     /// The shape of a tensor of `N` axes.
-    pub(super) fn shape<const N: usize>(&self, name: &str) -> Result<[usize; N]> {
+    pub(in crate::learn) fn shape<const N: usize>(&self, name: &str) -> Result<[usize; N]> {
         let found = self.view(name)?;
         <[usize; N]>::try_from(found.shape())
             .map_err(|_| self.fault(name, format!("its shape is {:?}", found.shape())))
     }
 
-    pub(super) fn f64(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>> {
+    pub(in crate::learn) fn f64(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>> {
         let bytes = self.bytes(name, shape, Dtype::F64)?;
         let values: Vec<f64> = bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
         if values.iter().any(|value| !value.is_finite()) {
@@ -61,7 +61,7 @@ impl Tensors<'_> {
         Ok(values)
     }
 
-    pub(super) fn f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    pub(in crate::learn) fn f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let bytes = self.bytes(name, shape, Dtype::F32)?;
         let values: Vec<f32> = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
         if values.iter().any(|value| !value.is_finite()) {
@@ -70,7 +70,7 @@ impl Tensors<'_> {
         Ok(values)
     }
 
-    pub(super) fn fault(&self, name: &str, reason: String) -> Error {
+    pub(in crate::learn) fn fault(&self, name: &str, reason: String) -> Error {
         Error::Tensor { path: self.path.into(), tensor: name.into(), reason }
     }
 

@@ -3,11 +3,11 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::learn::dataset::tests::clouds;
+use crate::learn::dataset::tests::{clouds, examples};
 use crate::learn::standardise::Standardiser;
 use crate::learn::{
-    Activation, By, Dataset, LayerMix, LayerMixOptions, Logistic, LogisticOptions, Mlp, MlpOptions, Svm,
-    SvmKernel, SvmOptions,
+    Activation, Attention, AttentionOptions, By, Clips, Dataset, LayerMix, LayerMixOptions, Logistic,
+    LogisticOptions, Mlp, MlpOptions, Svm, SvmKernel, SvmOptions,
 };
 
 fn card(classes: usize) -> Card {
@@ -67,6 +67,28 @@ fn saved_heads_come_back_as_they_were() {
             assert_eq!(found.probabilities(row).unwrap(), head.probabilities(row).unwrap());
         }
     }
+}
+
+#[test]
+fn a_head_that_pools_frames_comes_back_as_it_was() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let frames: Vec<Vec<f32>> = (0..12)
+        .map(|clip| (0..6 * (2 + clip % 4)).map(|_| random.f32() - (clip % 3) as f32).collect())
+        .collect();
+    let clips = Clips::new(frames, 6).unwrap();
+    let rows: Vec<(usize, &str, &str)> = (0..12).map(|clip| (clip % 3, "a", "hi")).collect();
+    let dataset = Dataset::new((0..12).map(|clip| clip as f32).collect(), 1, 3, examples(&rows)).unwrap();
+    let moments = clips.moments(&(0..12).collect::<Vec<_>>());
+    let model = Attention::fit(&clips, &dataset, &moments, &AttentionOptions::of(2)).unwrap();
+    let card = Card { pooling: Some(ATTENTION.into()), ..card(3) };
+    let head = Head::new(card, Some(moments), Model::Attention(model)).unwrap();
+    let found = Head::from_bytes(Path::new("a"), &head.to_bytes().unwrap()).unwrap();
+    assert_eq!(found, head);
+    for clip in 0..12 {
+        let told = found.probabilities(clips.frames(clip)).unwrap();
+        assert!((told.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+    assert!(found.probabilities(&[0.0; 7]).is_err() && found.probabilities(&[]).is_err());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Networks that users bring as ONNX exports, run by ONNX Runtime.
 //!
 //! A network takes samples, `[batch, samples]`, and gives a row for each frame or one for the whole sound: wav2vec 2.0 and
-//! its kin with or without a head, as optimum and PyTorch export them, in f32, f16 or int8. Anything else is refused when
-//! the model is opened, with what is wrong about it.
+//! its kin with or without a head, as optimum and PyTorch export them, in f32, f16 or int8. Or it takes filter banks,
+//! `[batch, frames, 80]`: speaker encoders of WeSpeaker and 3D-Speaker. Anything else is refused when the model is opened,
+//! with what is wrong about it.
 //!
 //! ONNX Runtime is a shared library that is loaded when the first model is opened: the one of [`OnnxOptions::library`],
 //! else of the variable `ORT_DYLIB_PATH`, else the copy that `awaaz models pull onnxruntime` fetched, else the one beside
@@ -12,6 +13,7 @@
 
 mod elf;
 mod library;
+#[allow(unsafe_code, reason = "ONNX Runtime is asked where it placed a graph by its C interface alone")]
 mod placement;
 mod provider;
 mod session;
@@ -136,24 +138,61 @@ impl OnnxModel {
         self.signature.length
     }
 
+    /// Bands of a frame, where it takes filter banks and no samples.
+    pub fn bands(&self) -> Option<usize> {
+        self.signature.bands
+    }
+
+    /// What its input of sound is called.
+    pub fn input(&self) -> &str {
+        &self.signature.sound
+    }
+
     /// The output for `samples` at 16 kHz, which are as the network wants them (see [`OnnxFiles::preprocessor`]). May be
     /// called from many threads; they wait for each other.
     ///
     /// # Errors
     /// [`Error::Setting`] where there are none, or not as many as the network takes; [`Error::Model`] where it fails on
-    /// them, as it does if they are too few for a frame.
+    /// them, as it does if they are too few for a frame, and where it takes filter banks.
     pub fn run(&self, samples: &[f32]) -> Result<OnnxOutput> {
-        self.signature.check_length(samples.len())?;
+        if self.signature.bands.is_some() {
+            return Err(
+                self.fault("takes filter banks, as networks do that tell who speaks, and no samples".into())
+            );
+        }
+        self.run_on(samples, &[1, samples.len()])
+    }
+
+    /// The output for filter banks, `[frames, bands]`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`Error::Model`] where it takes samples.
+    pub fn run_filter_banks(&self, features: &[f32]) -> Result<OnnxOutput> {
+        let Some(bands) = self.signature.bands else {
+            return Err(self.fault("takes samples, and no filter banks".into()));
+        };
+        self.run_on(features, &[1, features.len() / bands, bands])
+    }
+
+    /// The output for an input of that shape, in which lengths come second.
+    fn run_on(&self, sound: &[f32], shape: &[usize]) -> Result<OnnxOutput> {
+        self.signature.check_length(shape[1])?;
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        self.run_session(&mut session, samples).map_err(|e| {
-            self.fault(format!("ONNX Runtime failed on {} samples: {}", samples.len(), one_line(&e)))
+        self.run_session(&mut session, sound, shape).map_err(|e| {
+            let what = if self.signature.bands.is_some() { "frames" } else { "samples" };
+            self.fault(format!("ONNX Runtime failed on {} {what}: {}", shape[1], one_line(&e)))
         })?
     }
 
-    fn run_session(&self, session: &mut Session, samples: &[f32]) -> ort::Result<Result<OnnxOutput>> {
+    fn run_session(
+        &self,
+        session: &mut Session,
+        sound: &[f32],
+        shape: &[usize],
+    ) -> ort::Result<Result<OnnxOutput>> {
         let wanted = OutputSelector::no_default().with(&self.signature.output);
         let options = RunOptions::new()?.with_outputs(wanted);
-        let outputs = session.run_with_options(self.inputs(samples)?, &options)?;
+        let outputs = session.run_with_options(self.inputs(sound, shape)?, &options)?;
         let Some(output) = outputs.get(&self.signature.output) else {
             return Ok(Err(self.fault(format!("it gave no output {}", self.signature.output))));
         };
@@ -161,21 +200,25 @@ impl OnnxModel {
         Ok(self.rows(&shape, values))
     }
 
-    fn inputs<'a>(&'a self, samples: &'a [f32]) -> ort::Result<Vec<(&'a str, SessionInputValue<'a>)>> {
-        let shape = [1, samples.len()];
-        let values = match self.signature.samples_type {
-            Float::F32 => TensorRef::from_array_view((shape, samples))?.into(),
+    fn inputs<'a>(
+        &'a self,
+        sound: &'a [f32],
+        shape: &'a [usize],
+    ) -> ort::Result<Vec<(&'a str, SessionInputValue<'a>)>> {
+        let values = match self.signature.sound_type {
+            Float::F32 => TensorRef::from_array_view((shape, sound))?.into(),
             Float::F16 => {
-                let half: Vec<f16> = samples.iter().map(|&x| f16::from_f32(x)).collect();
+                let half: Vec<f16> = sound.iter().map(|&x| f16::from_f32(x)).collect();
                 Tensor::from_array((shape, half))?.into()
             }
         };
-        let mut inputs = vec![(self.signature.samples.as_str(), values)];
+        let mut inputs = vec![(self.signature.sound.as_str(), values)];
         if let Some(mask) = &self.signature.mask {
+            let (shape, count) = ([1, shape[1]], shape[1]);
             let ones = match mask.kind {
-                MaskKind::Bool => Tensor::from_array((shape, vec![true; samples.len()]))?.into(),
-                MaskKind::I32 => Tensor::from_array((shape, vec![1i32; samples.len()]))?.into(),
-                MaskKind::I64 => Tensor::from_array((shape, vec![1i64; samples.len()]))?.into(),
+                MaskKind::Bool => Tensor::from_array((shape, vec![true; count]))?.into(),
+                MaskKind::I32 => Tensor::from_array((shape, vec![1i32; count]))?.into(),
+                MaskKind::I64 => Tensor::from_array((shape, vec![1i64; count]))?.into(),
             };
             inputs.push((mask.name.as_str(), ones));
         }
@@ -193,7 +236,7 @@ impl OnnxModel {
     }
 
     /// The network is at fault.
-    pub(super) fn fault(&self, reason: String) -> Error {
+    pub(in crate::models) fn fault(&self, reason: String) -> Error {
         Error::model(self.files.network.display().to_string(), reason)
     }
 }

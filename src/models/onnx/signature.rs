@@ -5,14 +5,19 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 use super::OutputKind;
 use crate::{Error, Result};
 
+/// Bands of the filter banks that speaker encoders take.
+const FILTER_BANKS: i64 = 80;
+
 /// The inputs and the output of a network that are used here.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Signature {
-    /// The input of samples, `[batch, samples]`.
-    pub samples: String,
+    /// The input of samples, `[batch, samples]`, or of filter banks, `[batch, frames, bands]`.
+    pub sound: String,
     /// Whether it takes f16 or f32.
-    pub samples_type: Float,
-    /// The only number of samples that it takes, where that is so.
+    pub sound_type: Float,
+    /// Bands of a frame, where it takes filter banks.
+    pub bands: Option<usize>,
+    /// The only number of samples, or of frames, that it takes, where that is so.
     pub length: Option<usize>,
     /// The input that says which samples count, `[batch, samples]`.
     pub mask: Option<Mask>,
@@ -48,13 +53,14 @@ pub(super) enum MaskKind {
 impl Signature {
     /// Finds its way in the inputs and outputs of a network; else says what is wrong with them.
     pub fn of(inputs: &[Outlet], outputs: &[Outlet]) -> Result<Self, String> {
-        let samples = samples_input(inputs)?;
-        let (samples_type, length) = check_samples(samples)?;
+        let sound = sound_input(inputs)?;
+        let (sound_type, bands, length) = check_sound(sound)?;
         let output = output(outputs)?;
         let (output_type, kind, width) = check_output(output)?;
         let mut signature = Self {
-            samples: samples.name().to_owned(),
-            samples_type,
+            sound: sound.name().to_owned(),
+            sound_type,
+            bands,
             length,
             mask: None,
             output: output.name().to_owned(),
@@ -62,7 +68,7 @@ impl Signature {
             kind,
             width,
         };
-        for input in inputs.iter().filter(|input| input.name() != signature.samples) {
+        for input in inputs.iter().filter(|input| input.name() != signature.sound) {
             match mask_kind(input) {
                 Some(kind) if signature.mask.is_none() => {
                     signature.mask = Some(Mask { name: input.name().to_owned(), kind });
@@ -73,19 +79,20 @@ impl Signature {
         Ok(signature)
     }
 
-    /// Whether so many samples can go in.
-    pub fn check_length(&self, samples: usize) -> Result<()> {
+    /// Whether so many samples, or frames of filter banks, can go in.
+    pub fn check_length(&self, length: usize) -> Result<()> {
+        let what = if self.bands.is_some() { "frames" } else { "samples" };
         match self.length {
-            Some(length) if length != samples => Err(Error::Setting(format!(
-                "the network takes {length} samples at a time and no other number; these are {samples}"
+            Some(only) if only != length => Err(Error::Setting(format!(
+                "the network takes {only} {what} at a time and no other number; these are {length}"
             ))),
-            _ if samples == 0 => Err(Error::Setting("there are no samples to run a network on".into())),
+            _ if length == 0 => Err(Error::Setting(format!("there are no {what} to run a network on"))),
             _ => Ok(()),
         }
     }
 }
 
-fn samples_input(inputs: &[Outlet]) -> Result<&Outlet, String> {
+fn sound_input(inputs: &[Outlet]) -> Result<&Outlet, String> {
     let named = inputs.iter().find(|input| input.name() == "input_values");
     let float = || inputs.iter().find(|input| float(input).is_some());
     named.or_else(float).ok_or_else(|| {
@@ -94,16 +101,20 @@ fn samples_input(inputs: &[Outlet]) -> Result<&Outlet, String> {
     })
 }
 
-fn check_samples(input: &Outlet) -> Result<(Float, Option<usize>), String> {
+/// The type, bands and only length of an input. Filter banks are known by how many bands a frame has, which comes last.
+fn check_sound(input: &Outlet) -> Result<(Float, Option<usize>, Option<usize>), String> {
     let wrong = |what: &str| format!("its input {} {what}", described(input));
-    let float = float(input).ok_or_else(|| wrong("is of no type for samples, f32 or f16"))?;
+    let float = float(input).ok_or_else(|| wrong("is of no type for sound, f32 or f16"))?;
+    let only = |length: i64| usize::try_from(length).ok();
     match dimensions(input) {
-        &[-1 | 1, length] => Ok((float, usize::try_from(length).ok())),
-        &[batch, _] => {
+        &[-1 | 1, length] => Ok((float, None, only(length))),
+        &[-1 | 1, length, FILTER_BANKS] => Ok((float, only(FILTER_BANKS), only(length))),
+        &[batch, _] | &[batch, _, FILTER_BANKS] => {
             Err(wrong(&format!("takes {batch} sounds at once; export it for a batch of any size")))
         }
         [_, _, _] | [_, _, _, _] => Err(wrong(
-            "is for features, such as log-mel; only networks that take samples, [batch, samples], can be run",
+            "is for features, such as log-mel; only networks that take samples, [batch, samples], or filter banks, \
+             [batch, frames, 80], can be run",
         )),
         _ => Err(wrong("is not of the shape of samples, [batch, samples]")),
     }

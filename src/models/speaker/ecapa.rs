@@ -7,7 +7,7 @@
 
 use super::ecapa_layers::{Norm, Pooling, Res2Block, Tdnn};
 use super::ecapa_layout::Layout;
-use super::{SpeakerEncoder, check_not_empty, unit};
+use super::{SpeakerEncoder, check_not_empty, repeated, unit};
 use crate::Result;
 use crate::compute::{Linear, Precision};
 use crate::dsp::{Bins, Edges, HOP, MelFilters, MelSpectrogram, Window};
@@ -85,16 +85,7 @@ impl Ecapa {
     /// [`Error::Setting`](crate::Error::Setting) for a sound without samples.
     pub fn vector(&self, samples: &[f32]) -> Result<Vec<f32>> {
         check_not_empty(samples)?;
-        let shortest = self.shortest();
-        let repeated: Vec<f32>;
-        let samples = match samples.len() < shortest {
-            true => {
-                repeated = samples.iter().copied().cycle().take(shortest).collect();
-                &repeated
-            }
-            false => samples,
-        };
-        let features = self.features(samples);
+        let features = self.features(&repeated(samples, self.shortest()));
         let x = self.first.forward(&features);
         let (mut outputs, mut input) = (Vec::new(), x);
         for block in &self.blocks {

@@ -4,16 +4,24 @@
 //! |---|---|
 //! | [`Ge2e`], a d-vector | tensors of an LSTM and a linear layer |
 //! | [`Ecapa`], ECAPA-TDNN | tensors as SpeechBrain names them, or TaoRuijie/ECAPA-TDNN |
+//! | [`ExportedSpeaker`], an ONNX export of WeSpeaker or 3D-Speaker (ResNet, CAM++, ...) | its input, filter banks |
+//! | [`Projected`], a head that `awaaz train speaker` wrote, on any of them | its tensors |
 //! | [`XVector`], a head on a network of the wav2vec 2.0 family | tensors of the head, as Hugging Face transformers names them |
 
 mod ecapa;
 mod ecapa_layers;
 mod ecapa_layout;
+mod exported;
+mod features;
 mod ge2e;
+mod projected;
 mod xvector;
 
 pub use ecapa::Ecapa;
+pub use exported::ExportedSpeaker;
+pub use features::SpeakerFeatures;
 pub use ge2e::Ge2e;
+pub use projected::Projected;
 pub use xvector::XVector;
 
 use crate::compute::Precision;
@@ -43,6 +51,7 @@ enum Kind {
     Ge2e,
     Ecapa,
     XVector,
+    Projected,
 }
 
 impl Kind {
@@ -52,6 +61,7 @@ impl Kind {
             () if Ge2e::recognises(checkpoint) => Some(Self::Ge2e),
             () if Ecapa::recognises(checkpoint) => Some(Self::Ecapa),
             () if Wav2Vec2ForXVector::recognises(checkpoint) => Some(Self::XVector),
+            () if Projected::recognises(checkpoint) => Some(Self::Projected),
             () => None,
         }
     }
@@ -66,23 +76,24 @@ impl Kind {
             Self::Ge2e => Box::new(Ge2e::load(checkpoint, precision)?),
             Self::Ecapa => Box::new(Ecapa::load(checkpoint)?),
             Self::XVector => Box::new(XVector::load(checkpoint, files, precision)?),
+            Self::Projected => Box::new(Projected::load(files, precision)?),
         })
     }
 }
 
 /// Whether a checkpoint is of a network that tells who speaks and has no hidden states to take features of.
 pub fn has_no_frames(checkpoint: &Checkpoint) -> bool {
-    matches!(Kind::of(checkpoint), Some(Kind::Ge2e | Kind::Ecapa))
+    matches!(Kind::of(checkpoint), Some(Kind::Ge2e | Kind::Ecapa | Kind::Projected))
 }
 
-/// Whether the model whose files are given tells who speaks, by its tensors.
+/// Whether the model whose files are given tells who speaks, by its tensors, or as an ONNX export by its input.
 ///
 /// # Errors
 /// One that names the file that cannot be read.
 pub fn is_speaker_encoder(files: &ModelFiles, backend: &Backend) -> Result<bool> {
     match backend {
         Backend::Native(_) => Ok(Kind::of(&Checkpoint::open(&files.weights)?).is_some()),
-        Backend::Onnx(_) => Ok(false),
+        Backend::Onnx(model) => Ok(model.bands().is_some()),
     }
 }
 
@@ -95,7 +106,13 @@ pub fn load_speaker_encoder(
     backend: impl Into<Backend>,
 ) -> Result<Box<dyn SpeakerEncoder>> {
     let none = || Error::model(files.weights.display().to_string(), "is no speaker encoder");
-    let Backend::Native(target) = backend.into() else { return Err(none()) };
+    let target = match backend.into() {
+        Backend::Native(target) => target,
+        Backend::Onnx(model) if model.bands().is_some() => {
+            return Ok(Box::new(ExportedSpeaker::new(*model)?));
+        }
+        Backend::Onnx(_) => return Err(none()),
+    };
     let precision = target.on_processor("a speaker encoder")?;
     let checkpoint = Checkpoint::open(&files.weights)?;
     Kind::of(&checkpoint).ok_or_else(none)?.load(&checkpoint, files, precision)
@@ -123,6 +140,14 @@ pub fn embed_in_pieces(encoder: &dyn SpeakerEncoder, samples: &[f32], piece: usi
         }
     }
     Ok(unit(sum))
+}
+
+/// A sound as often after itself as it takes to have `shortest` samples.
+fn repeated(samples: &[f32], shortest: usize) -> std::borrow::Cow<'_, [f32]> {
+    match samples.len() < shortest {
+        true => samples.iter().copied().cycle().take(shortest).collect(),
+        false => samples.into(),
+    }
 }
 
 fn check_not_empty(samples: &[f32]) -> Result<()> {

@@ -10,6 +10,10 @@ use crate::models::encoding::States;
 use crate::models::loader::Loader;
 use crate::{Error, Result};
 
+/// Rows whose feed-forward part is computed at once: all threads have enough to do, and what is between its two layers is
+/// never whole.
+const FEED_FORWARD_ROWS: usize = 504;
+
 /// Two convolutions and a stack of pre-norm transformer layers.
 pub struct Encoder(Form);
 
@@ -140,7 +144,7 @@ struct Scratch {
     qkv: Vec<f32>,
     /// `[frames, dim]`.
     mixed: Vec<f32>,
-    /// `[frames, hidden]`.
+    /// `[504, hidden]` at most.
     hidden: Vec<f32>,
 }
 
@@ -165,11 +169,14 @@ impl Layer {
         let rows = x.len() / self.fc1.inputs();
         qkv.resize(3 * x.len(), 0.0);
         mixed.resize(x.len(), 0.0);
-        hidden.resize(rows * self.fc1.outputs(), 0.0);
         self.qkv_proj.forward_normed_into(&self.self_attn_layer_norm, x, qkv);
         self_attention_into(qkv, self.heads, &[rows], self.precision, None, mixed);
         self.out_proj.forward_add_into(mixed, x);
-        self.fc1.forward_normed_gelu_into(&self.final_layer_norm, x, hidden);
-        self.fc2.forward_add_into(hidden, x);
+        let block = rows.div_ceil(rows.div_ceil(FEED_FORWARD_ROWS).max(1)).max(1);
+        for x in x.chunks_mut(block * self.fc1.inputs()) {
+            hidden.resize(x.len() / self.fc1.inputs() * self.fc1.outputs(), 0.0);
+            self.fc1.forward_normed_gelu_into(&self.final_layer_norm, x, hidden);
+            self.fc2.forward_add_into(hidden, x);
+        }
     }
 }

@@ -90,10 +90,20 @@ impl FromStr for EmbeddingFormat {
 
 /// A npy file, version 1.0: f32, little-endian, row by row.
 pub fn to_npy(embedding: &Embedding) -> Vec<u8> {
+    npy("<f4", &embedding.shape(), embedding.bytes())
+}
+
+/// A npy file of whole numbers, little-endian, row by row.
+pub fn to_npy_i32(values: &[i32], shape: &[usize]) -> Vec<u8> {
+    npy("<i4", shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+}
+
+fn npy(element: &str, shape: &[usize], bytes: Vec<u8>) -> Vec<u8> {
     /// The header ends at a multiple of this.
     const ALIGNMENT: usize = 64;
-    let shape: String = embedding.shape().iter().map(|size| format!("{size}, ")).collect();
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    let shape: String = shape.iter().map(|size| format!("{size}, ")).collect();
+    let mut header =
+        format!("{{'descr': '{element}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
     let before = b"\x93NUMPY\x01\x00".len() + 2;
     let length = (before + header.len() + 1).next_multiple_of(ALIGNMENT) - before;
     header += &" ".repeat(length - header.len() - 1);
@@ -101,7 +111,7 @@ pub fn to_npy(embedding: &Embedding) -> Vec<u8> {
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
     file.extend((length as u16).to_le_bytes());
     file.extend(header.as_bytes());
-    file.extend(embedding.bytes());
+    file.extend(bytes);
     file
 }
 

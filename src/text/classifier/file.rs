@@ -13,6 +13,10 @@ use super::{Card, TextClassifier};
 use crate::output::write_whole;
 use crate::{Error, Result};
 
+/// The name of the classifier that is built in; `models/abuse-text/README.md` is its card.
+pub const BUILT_IN: &str = "abuse";
+static BUILT_IN_BYTES: &[u8] = include_bytes!("../../../models/abuse-text/abuse.safetensors");
+
 /// What the card is called in the metadata.
 const KEY: &str = "awaaz.text";
 /// Changes when files of before cannot be read any more, or mean something else: also with the normal form of text.
@@ -62,6 +66,17 @@ impl TextClassifier {
     /// [`Error::Io`] where it cannot be written; those of [`TextClassifier::to_bytes`].
     pub fn save(&self, path: &Path) -> Result<()> {
         write_whole(path, &self.to_bytes()?)
+    }
+
+    /// The classifier that is built in, where `name` is [`BUILT_IN`] and there is no such file; else that of the file.
+    ///
+    /// # Errors
+    /// As [`TextClassifier::load`].
+    pub fn open(name: &Path) -> Result<Self> {
+        match name == Path::new(BUILT_IN) && !name.exists() {
+            true => Self::from_bytes(name, BUILT_IN_BYTES),
+            false => Self::load(name),
+        }
     }
 
     /// Reads a file that [`TextClassifier::save`] wrote.

@@ -1,6 +1,7 @@
 //! The report as text.
 
-use super::figures::{Percent, Report, System};
+use super::figures::{Report, System};
+use crate::cli::bench::heads::figures::{bracketed, cells};
 
 /// The report in Markdown.
 pub fn report(report: &Report) -> String {
@@ -70,12 +71,4 @@ pub fn report(report: &Report) -> String {
 
 pub fn title(task: &str) -> &'static str {
     if task == "valence" { "Valence" } else { "Emotions" }
-}
-
-pub fn bracketed(percent: Percent) -> String {
-    format!("{:.1} ({:.1}-{:.1})", percent.value, percent.low, percent.high)
-}
-
-fn cells(values: impl Iterator<Item = String>) -> String {
-    values.map(|value| format!(" {value} |")).collect()
 }

@@ -3,7 +3,6 @@
 mod figures;
 mod html;
 mod markdown;
-mod protocol;
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,15 +11,18 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::Exit;
-use crate::cli::clip_features::{ClipFeatureArgs, ClipFeatures, Corpus, Kind};
+use crate::cli::bench::heads::Forms;
+use crate::cli::bench::heads::protocol::Protocol;
+use crate::cli::clip_features::{ClipFeatureArgs, ClipFeatures, Corpus, Kind, PoolArgs};
 use crate::cli::probe_args::{Probe, ProbeArgs};
+use crate::cli::scale::Scale;
 use crate::cli::stop::Stop;
 use crate::corpus::datasets::{Classes, Layout};
-use crate::output::{Progress, write_whole};
+use crate::learn::Dataset;
+use crate::output::Progress;
 use crate::{Error, Result};
 
 use figures::{Report, System};
-use protocol::Protocol;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -55,11 +57,22 @@ pub struct UrduArgs {
     features: Vec<Kind>,
     #[command(flatten)]
     clips: ClipFeatureArgs,
+    #[command(flatten)]
+    pooled: PoolArgs,
     /// The classifier of the encoder's features.
     #[arg(long, value_name = "NAME", default_value = "logistic", help_heading = "Learning")]
     probe: Probe,
     #[command(flatten)]
     learn: ProbeArgs,
+    /// What has a scale of its own: each corpus, and in rows of their own each speaker, of whom no labels are needed.
+    #[arg(
+        long,
+        value_name = "WHAT,...",
+        value_delimiter = ',',
+        default_value = "corpus,speaker",
+        help_heading = "Learning"
+    )]
+    standardise: Vec<Scale>,
     /// Ways to cut each corpus into folds.
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Learning")]
     seeds: u64,
@@ -79,13 +92,13 @@ pub fn run(args: &UrduArgs) -> Result<Exit> {
     let stop = Stop::on_signals()?;
     let mut progress = if args.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() };
     let corpora = corpora(&args.data)?;
-    let protocol = Protocol { seeds: args.seeds, folds: args.folds, cost: args.learn.cost, stop: &stop };
-    let mut report = Report::new(args.clips.model.model.clone(), &protocol);
+    let mut report = Report::new(args.clips.model.model.clone(), args.seeds, args.folds);
     for &kind in &args.features {
+        let features = ClipFeatures::open(&args.clips, kind, args.pooled.pool, &stop)?;
         // The paper's.
         let probe = if kind == Kind::Egemaps { Probe::Svm } else { args.probe };
-        let features = ClipFeatures::open(&args.clips, kind, &stop)?;
-        let name = format!("{}, {}", features.name(), probe.name());
+        let fitting = args.learn.fitting(probe, features.layers());
+        let protocol = Protocol { seeds: args.seeds, folds: args.folds, fitting: &fitting, stop: &stop };
         for classes in [Classes::Emotion, Classes::Valence] {
             let datasets = corpora
                 .iter()
@@ -94,24 +107,33 @@ pub fn run(args: &UrduArgs) -> Result<Exit> {
                     Ok((corpus.name.clone(), features.dataset(one, classes, &mut progress)?))
                 })
                 .collect::<Result<Vec<_>>>()?;
-            let mut hear = |line: &str| progress.say(&format!("{name}: {line}"));
-            report.systems.push(System::measure(&name, classes, &datasets, &protocol, probe, &mut hear)?);
+            for &scale in &args.standardise {
+                let name = format!("{}, {}{}", features.name(), probe.name(), told(scale));
+                let scaled = match scale {
+                    Scale::Speaker => on_scale(scale, &datasets)?,
+                    // What each protocol does by itself.
+                    _ => datasets.clone(),
+                };
+                let mut hear = |line: &str| progress.say(&format!("{name}: {line}"));
+                report.systems.push(System::measure(&name, classes, &scaled, &protocol, &mut hear)?);
+            }
         }
     }
     let text = markdown::report(&report);
     if let Some(folder) = &args.out {
-        write(folder, &report, &text)?;
+        let html = html::report(&report)?;
+        Forms { report: &report, markdown: &text, html: &html }.write(folder)?;
     }
     io::stdout().write_all(text.as_bytes()).map_err(|error| Error::io("stdout", error))?;
     Ok(Exit::Success)
 }
 
-fn write(folder: &Path, report: &Report, text: &str) -> Result<()> {
-    let json_path = folder.join("report.json");
-    let json = serde_json::to_string_pretty(report).map_err(|error| Error::io(&json_path, error.into()))?;
-    write_whole(&folder.join("report.md"), text.as_bytes())?;
-    write_whole(&json_path, (json + "\n").as_bytes())?;
-    write_whole(&folder.join("report.html"), html::report(report)?.as_bytes())
+fn told(scale: Scale) -> &'static str {
+    if scale == Scale::Speaker { scale.told() } else { "" }
+}
+
+fn on_scale(scale: Scale, datasets: &[(String, Dataset)]) -> Result<Vec<(String, Dataset)>> {
+    datasets.iter().map(|(name, dataset)| Ok((name.clone(), scale.apply(dataset)?))).collect()
 }
 
 /// The corpora of emotions at `paths` and in folders that are there.

@@ -1,6 +1,6 @@
 //! How heads are trained and tested.
 
-use crate::cli::probe_args::Probe;
+use crate::cli::probe_args::Fitting;
 use crate::cli::stop::Stop;
 use crate::learn::folds::{Fold, Order, stratified};
 use crate::learn::standardise::Standardiser;
@@ -14,8 +14,8 @@ pub struct Protocol<'a> {
     pub seeds: u64,
     /// Folds of each way.
     pub folds: usize,
-    /// Cost of errors; none is chosen within the training part.
-    pub cost: Option<f64>,
+    /// The classifier.
+    pub fitting: &'a Fitting,
     /// Whether to stop.
     pub stop: &'a Stop,
 }
@@ -43,13 +43,13 @@ impl Protocol<'_> {
     ///
     /// # Errors
     /// Those of the folds and of fitting.
-    pub fn within(&self, dataset: &Dataset, probe: Probe, seed: u64) -> Result<Vec<Tested>> {
+    pub fn within(&self, dataset: &Dataset, seed: u64) -> Result<Vec<Tested>> {
         let test = |Fold { train, test }: &Fold| {
             self.check()?;
             let (train, rows) = (dataset.subset(train)?, test);
             let test = dataset.subset(rows)?;
             let standard = Standardiser::fit(&train, By::All);
-            self.tested(&standard.apply(&train)?, &standard.apply(&test)?, rows, probe, seed)
+            self.tested(self.fitting, &standard.apply(&train)?, &standard.apply(&test)?, rows, seed)
         };
         self.cut(dataset, seed)?.iter().map(test).collect()
     }
@@ -58,11 +58,11 @@ impl Protocol<'_> {
     ///
     /// # Errors
     /// Those of fitting.
-    pub fn across(&self, train: &[&Dataset], test: &Dataset, probe: Probe) -> Result<Tested> {
+    pub fn across(&self, train: &[&Dataset], test: &Dataset) -> Result<Tested> {
         self.check()?;
         let train = by_themselves(train)?;
         let rows: Vec<usize> = (0..test.rows()).collect();
-        self.tested(&train, &by_themselves(&[test])?, &rows, probe, 0)
+        self.tested(self.fitting, &train, &by_themselves(&[test])?, &rows, 0)
     }
 
     /// Folds of `test`, of the rest of which `share` of all its clips is added to `train`.
@@ -74,11 +74,12 @@ impl Protocol<'_> {
         train: &[&Dataset],
         test: &Dataset,
         share: f64,
-        probe: Probe,
         seed: u64,
     ) -> Result<Vec<Tested>> {
         let others = by_themselves(train)?;
         let own = by_themselves(&[test])?;
+        // What suits the others suits them with a share of one more, and choosing takes many fits.
+        let fitting = self.fitting.chosen(&others, seed)?;
         let tested = |Fold { train, test: rows }: &Fold| {
             self.check()?;
             let mut rest = train.clone();
@@ -88,7 +89,7 @@ impl Protocol<'_> {
                 true => others.clone(),
                 false => others.with(&own.subset(&rest)?)?,
             };
-            self.tested(&train, &own.subset(rows)?, rows, probe, seed)
+            self.tested(&fitting, &train, &own.subset(rows)?, rows, seed)
         };
         self.cut(test, seed)?.iter().map(tested).collect()
     }
@@ -100,13 +101,13 @@ impl Protocol<'_> {
 
     fn tested(
         &self,
+        fitting: &Fitting,
         train: &Dataset,
         test: &Dataset,
         rows: &[usize],
-        probe: Probe,
         seed: u64,
     ) -> Result<Tested> {
-        let model = probe.fit(train, self.cost, seed)?;
+        let model = fitting.fit(train, seed)?;
         let predicted = model.classifier().predict_all(test)?;
         let rows = rows.iter().zip(test.labels()).zip(predicted);
         Ok(Tested {
