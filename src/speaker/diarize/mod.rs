@@ -31,7 +31,7 @@ use std::time::Duration;
 use rayon::prelude::*;
 
 pub use agglomerative::agglomerative;
-pub use overlap::Simultaneous;
+pub use overlap::{FEATURES, Simultaneous};
 pub use speech::{speech_options, speech_spans};
 pub use turn::{Turn, joined, overlaps, union};
 
@@ -39,6 +39,7 @@ use super::cosine;
 use crate::models::speaker::SpeakerEncoder;
 use crate::time::{SampleIndex, Span};
 use crate::{Error, Result};
+use overlap::Apart;
 use resegment::Moments;
 use vectors::{centres, renumbered};
 use windows::{Windows, heard};
@@ -101,7 +102,7 @@ pub struct DiarizeOptions {
 }
 
 impl Default for DiarizeOptions {
-    /// What gave the fewest errors with the encoder GE2E, whose stretches are 1.6 s.
+    /// Windows of 1.6 s, which are the stretches that the encoder GE2E was trained on, and four of them at each moment.
     fn default() -> Self {
         Self {
             window: Duration::from_millis(1600),
@@ -113,10 +114,10 @@ impl Default for DiarizeOptions {
     }
 }
 
-/// The cosine of the mean vectors of parts of one speaker's speech that those of two speakers seldom reach, with GE2E.
+/// The cosine of mean vectors from which two clusters are one voice, with GE2E. It was set by hand and not measured.
 pub const ONE_VOICE: f32 = 0.84;
 
-/// The mean cosine of windows down to which they are joined with the fewest errors, with GE2E.
+/// The mean cosine of windows down to which they are joined, with GE2E. It was set by hand and not measured.
 pub const LEAST_ALIKE: f32 = 0.6;
 
 /// Who speaks when.
@@ -152,8 +153,7 @@ pub struct Voiced {
     speech: Vec<Span>,
     windows: Vec<Span>,
     vectors: Vec<Vec<f32>>,
-    /// Samples of a window.
-    window: u64,
+    cut: Windows,
 }
 
 impl Voiced {
@@ -181,13 +181,14 @@ impl Voiced {
         let end = SampleIndex(samples.len() as u64);
         let within = |span: &Span| Span::new(span.start.min(end), span.end.min(end));
         let speech = union(speech.iter().map(within).filter(|span| span.len() > 0).collect());
-        let windows = Windows { length, hop }.of(&speech);
+        let cut = Windows { length, hop };
+        let windows = cut.of(&speech);
         let embed = |&window: &Span| match stopped() {
             true => Err(Error::Interrupted),
             false => encoder.embed(&heard(samples, window, encoder.shortest().min(length as usize))),
         };
         let vectors = windows.par_iter().map(embed).collect::<Result<_>>()?;
-        Ok(Self { speech, windows, vectors, window: length })
+        Ok(Self { speech, windows, vectors, cut })
     }
 
     /// Who speaks when.
@@ -201,10 +202,23 @@ impl Voiced {
         let first = moments.likeliest();
         let second = match options.simultaneous {
             Simultaneous::Unmarked => Vec::new(),
-            Simultaneous::Marked => overlap::second_voices(&moments, &first, &voices, self.window),
+            Simultaneous::Marked => overlap::second_voices(&self.suspects(&moments, &first, &voices)),
         };
         let spoken = first.iter().copied().enumerate().chain(second);
         named(moments.turns(spoken), &voices)
+    }
+
+    /// What the detector of simultaneous speech knows of each moment, where there are two voices at least: for fitting it.
+    pub fn overlap_features(&self, options: &DiarizeOptions) -> Vec<(Span, [f32; FEATURES])> {
+        let (labels, count) = renumbered(&self.clusters(options));
+        let voices = centres(&self.vectors, &labels, count);
+        let moments = Moments::of(&self.speech, &self.windows, &self.vectors, &voices);
+        let suspects = self.suspects(&moments, &moments.likeliest(), &voices);
+        moments.spans.iter().zip(suspects).map(|(&span, suspect)| (span, suspect.features)).collect()
+    }
+
+    fn suspects(&self, moments: &Moments, first: &[usize], voices: &[Vec<f32>]) -> Vec<overlap::Suspect> {
+        Apart::new(&self.vectors, voices, self.cut).suspects(moments, first, &self.windows)
     }
 
     /// The cluster of each window.

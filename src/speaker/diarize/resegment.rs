@@ -18,23 +18,14 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// The moments of `speech`, in order. The likeness of each is the mean of those of windows that begin or end less than
-    /// half a window away, nearer ones counting more; the nearest window's where there is none.
+    /// The moments of `speech`, in order, each as like a voice as the windows are whose middle is less than half a window
+    /// away.
     pub fn of(speech: &[Span], windows: &[Span], vectors: &[Vec<f32>], voices: &[Vec<f32>]) -> Self {
         let likeness = |vector: &Vec<f32>| voices.iter().map(|voice| cosine(vector, voice)).collect();
         let likeness: Vec<Vec<f32>> = vectors.iter().map(likeness).collect();
         let spans: Vec<Span> = speech.iter().flat_map(|&span| moments(span)).collect();
-        let mut first = 0;
-        let alike = spans.iter().map(|&moment| {
-            // Windows are in order of start, and none is longer than the longest.
-            while first + 1 < windows.len()
-                && centre(windows[first + 1]) + reach(windows[first + 1]) < centre(moment)
-            {
-                first += 1;
-            }
-            mean_around(moment, windows, &likeness, first, voices.len())
-        });
-        Self { alike: alike.collect(), spans }
+        let reach = windows.iter().map(|window| window.len()).max().unwrap_or(0);
+        Self { alike: spread(&spans, windows, &likeness, reach), spans }
     }
 
     /// The likeliest voice of each moment, where a change costs something and a pause is no change of its own.
@@ -88,43 +79,37 @@ fn centre(span: Span) -> u64 {
     span.start.0 + span.end.0
 }
 
-/// How far from its middle a window counts, in the same measure.
-fn reach(window: Span) -> u64 {
-    window.len().max(MOMENT)
-}
-
-fn mean_around(
-    moment: Span,
-    windows: &[Span],
-    likeness: &[Vec<f32>],
-    first: usize,
-    voices: usize,
-) -> Vec<f32> {
-    let (mut sum, mut weights) = (vec![0.0; voices], 0.0);
-    let mut add = |at: usize, weight: f32| {
-        sum.iter_mut().zip(&likeness[at]).for_each(|(sum, x)| *sum += weight * x);
-        weights += weight;
+/// What is known of windows, `[window][value]`, at moments: the mean over windows whose middle is less than half of `reach`
+/// samples away, nearer ones counting more; the nearest window's where there is none. Both are in order of time.
+pub fn spread(moments: &[Span], windows: &[Span], values: &[Vec<f32>], reach: u64) -> Vec<Vec<f32>> {
+    let reach = reach.max(MOMENT);
+    let mut first = 0;
+    let mean = |&moment: &Span| {
+        let middle = centre(moment);
+        while first + 1 < windows.len() && centre(windows[first + 1]) + reach <= middle {
+            first += 1;
+        }
+        let (mut sum, mut weights) = (vec![0.0; values.first().map_or(0, Vec::len)], 0.0);
+        let mut nearest: Option<(u64, usize)> = None;
+        for (at, &window) in windows.iter().enumerate().skip(first) {
+            let away = centre(window).abs_diff(middle);
+            if nearest.is_none_or(|(least, _)| away < least) {
+                nearest = Some((away, at));
+            } else if centre(window) > middle && away >= reach {
+                break;
+            }
+            if away < reach {
+                let weight = 1.0 - away as f32 / reach as f32;
+                sum.iter_mut().zip(&values[at]).for_each(|(sum, x)| *sum += weight * x);
+                weights += weight;
+            }
+        }
+        match nearest.filter(|_| weights == 0.0) {
+            Some((_, at)) => values[at].clone(),
+            None => sum.into_iter().map(|sum| sum / weights.max(f32::MIN_POSITIVE)).collect(),
+        }
     };
-    let mut nearest: Option<(u64, usize)> = None;
-    for (at, &window) in windows.iter().enumerate().skip(first) {
-        let away = centre(window).abs_diff(centre(moment));
-        if nearest.is_none_or(|(least, _)| away < least) {
-            nearest = Some((away, at));
-        } else if centre(window) > centre(moment) && away >= reach(window) {
-            break;
-        }
-        if away < reach(window) {
-            add(at, 1.0 - away as f32 / reach(window) as f32);
-        }
-    }
-    if weights == 0.0 {
-        match nearest {
-            Some((_, at)) => return likeness[at].clone(),
-            None => return sum,
-        }
-    }
-    sum.iter_mut().for_each(|x| *x /= weights);
-    sum
+    moments.iter().map(mean).collect()
 }
 
 #[cfg(test)]
