@@ -37,10 +37,18 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// That of a model of the registry, or whose name is one of it; measured as `docs/speakers.md` tells.
+    /// That of the cosines of a model of the registry, by its name; fitted as `docs/speakers.md` tells.
     pub fn of_model(name: &str) -> Option<Self> {
         match name {
-            "ge2e" | "resemblyzer" => Some(Self { scale: 30.0, length: -1.5, offset: -20.0 }),
+            "ge2e" | "resemblyzer" => Some(Self { scale: 67.984, length: -2.992, offset: -47.207 }),
+            _ => None,
+        }
+    }
+
+    /// That of a model's scores that are set against those of strangers, fitted in the same way.
+    pub fn of_model_normalised(name: &str) -> Option<Self> {
+        match name {
+            "ge2e" | "resemblyzer" => Some(Self { scale: 3.384, length: -0.448, offset: -12.341 }),
             _ => None,
         }
     }

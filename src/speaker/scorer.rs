@@ -75,7 +75,8 @@ pub struct Calibrations {
 impl Calibrations {
     /// Those of a model of the registry, by its name; measured as `docs/speakers.md` tells.
     pub fn of_model(name: &str) -> Option<Self> {
-        Calibration::of_model(name).map(|cosine| Self { cosine, normalised: None })
+        Calibration::of_model(name)
+            .map(|cosine| Self { cosine, normalised: Calibration::of_model_normalised(name) })
     }
 }
 
