@@ -118,7 +118,10 @@ def random(network: nn.Module, seed: int) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for name, value in network.state_dict().items():
         if value.is_floating_point():
-            value.copy_(torch.randn(value.shape, generator=generator) * 0.2)
+            # With small biases the vector depends on the sound.
+            value.copy_(torch.randn(value.shape, generator=generator) * (0.3 if value.dim() > 1 else 0.02))
+        if name.endswith("weight") and value.dim() == 1:
+            value.add_(1.0)
         if name.endswith("running_var"):
             value.abs_().add_(0.5)
     return network.eval()
