@@ -31,11 +31,12 @@ fn gauges() -> Gauges {
     }
 }
 
-/// The sample up to its end, with a segment that is under way.
+/// The sample up to its end, without speakers, with a segment that is under way.
 fn state() -> ViewState {
     let mut state = ViewState::new("talk");
     let mut events = sample();
     events.pop();
+    events.retain(|event| event.type_name() != "speaker");
     for event in &events {
         state.apply(event);
     }

@@ -357,6 +357,20 @@ mod tests {
     }
 
     #[test]
+    fn a_speaker_is_put_before_a_final_whichever_comes_first() {
+        let mut state = ViewState::new("s");
+        let who = |segment, name: &str| {
+            let told = SpeakerTold { segment, speaker: Some(name.into()), ..SpeakerTold::default() };
+            event(0.0, EventKind::Speaker(Box::new(told)))
+        };
+        for event in [text(0), who(0, "S1"), who(1, "S2"), text(1), text(2)] {
+            state.apply(&event);
+        }
+        let speakers: Vec<_> = state.picture().finals.iter().map(|last| last.speaker.as_deref()).collect();
+        assert_eq!(speakers, [Some("S1"), Some("S2"), None]);
+    }
+
+    #[test]
     fn a_pause_freezes_the_picture_and_not_the_stream() {
         let mut state = ViewState::new("s");
         state.apply(&text(0));
