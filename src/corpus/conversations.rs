@@ -178,7 +178,7 @@ mod tests {
             let span = |start: u64, end: u64| Span::new(SampleIndex(start), SampleIndex(end));
             Clip {
                 speaker: format!("s{}", number % 4),
-                samples: vec![if number % 4 == 0 { 0.5 } else { -0.1 }; 160_000],
+                samples: vec![if number.is_multiple_of(4) { 0.5 } else { -0.1 }; 160_000],
                 speech: vec![span(8000, 60_000), span(70_000, 150_000)],
             }
         };

@@ -316,7 +316,7 @@ mod tests {
             let length = random.usize(5..10);
             let told = random.usize(..length);
             let frame = |at: usize| {
-                let sign = if at == told { clip % 2 == 0 } else { at % 2 == 0 };
+                let sign = if at == told { clip % 2 == 0 } else { at.is_multiple_of(2) };
                 let first = if sign { 1.0 } else { -1.0 };
                 let second = if at == told { 3.0 } else { 0.0 };
                 [first, second, 0.3, -0.2]

@@ -122,7 +122,8 @@ impl DiarizationScoring {
             while collars.next_if(|collar| collar.end.0 <= start).is_some() {}
             let in_collar = collars.peek().is_some_and(|collar| collar.start.0 <= start);
             let skipped = self.overlap == Overlap::Skipped && spoken.len() > 1;
-            if !in_collar && !skipped && !(spoken.is_empty() && told.is_empty()) {
+            let is_silent = spoken.is_empty() && told.is_empty();
+            if !in_collar && !skipped && !is_silent {
                 stretches.push(Stretch { samples: end - start, reference: spoken, hypothesis: told });
             }
         }

@@ -144,7 +144,7 @@ pub fn run(args: &SpeakerArgs) -> Result<Exit> {
     })?;
     progress.say(&report(&figures));
     let mut tell = |epoch: usize, losses: &Losses| {
-        if epoch == options.epochs || epoch % 10 == 0 {
+        if epoch == options.epochs || epoch.is_multiple_of(10) {
             progress.say(&format!(
                 "pass {epoch} of {}: speaker {:.3}, language {:.3}, correlation {:.3}, reconstruction {:.3}",
                 options.epochs, losses.speaker, losses.language, losses.correlation, losses.reconstruction

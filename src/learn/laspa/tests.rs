@@ -11,14 +11,14 @@ fn clips(speakers: usize, each: usize, seed: u64) -> Dataset {
     let (mut features, mut examples) = (Vec::new(), Vec::new());
     for clip in 0..speakers * each {
         let speaker = clip % speakers;
-        let sign = if speaker % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if speaker.is_multiple_of(2) { 1.0 } else { -1.0 };
         features.extend(voices[speaker].iter().map(|x| (x + 0.3 * normal(&mut random)) as f32));
         features.extend((0..6).map(|_| (sign + 0.3 * normal(&mut random)) as f32));
         examples.push(Example {
             label: speaker,
             group: speaker.to_string(),
             corpus: "made-up".into(),
-            language: if speaker % 2 == 0 { "a".into() } else { "b".into() },
+            language: if speaker.is_multiple_of(2) { "a".into() } else { "b".into() },
         });
     }
     Dataset::new(features, 12, speakers, examples).unwrap()

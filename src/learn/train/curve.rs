@@ -109,10 +109,10 @@ fn draw(points: &[Point], backend: SVGBackend) -> std::result::Result<(), String
         .build_cartesian_2d(0..last, low..high)
         .map_err(|error| told(&error))?;
     chart.configure_mesh().x_desc("steps").y_desc("loss").draw().map_err(|error| told(&error))?;
-    let lines: [(&str, RGBColor, fn(&Point) -> f64); 2] = [
-        ("training", TRAINING, |point| point.training),
-        ("validation", VALIDATION, |point| point.validation),
-    ];
+    type Loss = fn(&Point) -> f64;
+    let training: Loss = |point| point.training;
+    let validation: Loss = |point| point.validation;
+    let lines = [("training", TRAINING, training), ("validation", VALIDATION, validation)];
     for (name, colour, of) in lines {
         let line = points.iter().map(|point| (point.step, of(point))).filter(|(_, loss)| loss.is_finite());
         let series = chart.draw_series(LineSeries::new(line, colour.stroke_width(2)));

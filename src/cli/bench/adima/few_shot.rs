@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn as_many_clips_of_each_class_are_drawn_and_the_same_again() {
         let example = |row: usize| Example {
-            label: usize::from(row % 5 == 0),
+            label: usize::from(row.is_multiple_of(5)),
             group: row.to_string(),
             corpus: "adima".into(),
             language: ["hi", "ta"][row / 25].into(),
