@@ -9,7 +9,7 @@ use crate::cli::bench::heads::figures::mean_and_deviation;
 use crate::learn::fewshot::{
     Adapted, FewShot, Maml, MamlOptions, Order, Probe, PrototypeOptions, Prototypes,
 };
-use crate::learn::{Dataset, LogisticOptions};
+use crate::learn::{By, Dataset, LogisticOptions};
 
 /// C of the probe, which so few clips cannot choose.
 const COST: f64 = 0.01;
@@ -83,7 +83,7 @@ impl Method {
                 seed: settings.seed,
                 ..MamlOptions::default()
             };
-            Ok(Box::new(Maml::learn(others, &options)?.0) as Box<dyn FewShot>)
+            Ok(Box::new(Maml::learn(&with_enough(others)?, &options)?.0) as Box<dyn FewShot>)
         };
         let options = LogisticOptions { c: COST, ..LogisticOptions::default() };
         match self {
@@ -94,7 +94,7 @@ impl Method {
                 let width = PROJECTED.min(others.width());
                 let (steps, seed) = (settings.steps, settings.seed);
                 let options = PrototypeOptions { width, steps, seed, ..PrototypeOptions::default() };
-                Ok(Box::new(Prototypes::learn(others, &options)?))
+                Ok(Box::new(Prototypes::learn(&with_enough(others)?, &options)?))
             }
             Self::Probe => Ok(Box::new(Probe { options, beside: Some(others.clone()) })),
             Self::ProbeAlone | Self::ProbePooled => Ok(Box::new(Probe { options, beside: None })),
@@ -150,6 +150,16 @@ pub fn few_shot(
         }
     }
     Ok(rows)
+}
+
+/// The clips of languages that have enough of each class for tasks to be drawn of them.
+fn with_enough(dataset: &Dataset) -> Result<Dataset> {
+    let needed = 2 * MamlOptions::default().shots.support;
+    let (parts, names) = dataset.parts(By::Language);
+    let mut counts: Vec<Vec<usize>> = vec![vec![0; dataset.classes()]; names.len()];
+    parts.iter().zip(dataset.labels()).for_each(|(&part, &label)| counts[part][label] += 1);
+    let enough = |row: &usize| counts[parts[*row]].iter().all(|&count| count >= needed);
+    dataset.subset(&(0..dataset.rows()).filter(enough).collect::<Vec<usize>>())
 }
 
 /// `count` clips of each class, drawn by `seed`; fewer where there are fewer.
