@@ -19,8 +19,9 @@ use candle_core::Device;
 mod assert_close;
 use assert_close::assert_close;
 
-/// Bound of the absolute error, of vectors of length 1.
-const TOLERANCE: f32 = 1e-4;
+/// Bound of the absolute error, of vectors of length 1: filter banks are those of Kaldi within 1e-3. With the other window a
+/// vector is 0.03 away at least.
+const TOLERANCE: f32 = 2e-3;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)

@@ -88,28 +88,23 @@ fn gradients_are_those_of_finite_differences() {
     }
 }
 
-/// Of the language the speaker's vector keeps less than one that is trained without its branch.
+/// The penalty takes apart what the two branches hear, and both still do their work.
 #[test]
-fn the_language_leaves_the_vector_and_the_speaker_stays() {
+fn the_penalty_takes_the_language_out_of_the_vector() {
     let dataset = clips(12, 12, 2);
-    let mut last = Losses::default();
-    let free = train(&dataset, &options(), |_, losses| {
-        last = *losses;
-        Ok(())
-    })
-    .unwrap();
-    let alone =
-        train(&dataset, &LaspaOptions { weights: LaspaOptions::speaker_alone().weights, ..options() }, quiet)
-            .unwrap();
-    assert!(last.language < 0.1 && last.correlation < 0.25, "{last:?}");
-    let weight_of_language = |projection: &Projection| {
-        let share = |features: std::ops::Range<usize>| -> f32 {
-            projection.weight.chunks_exact(12).flat_map(|row| &row[features.clone()]).map(|x| x * x).sum()
+    let last = |correlation: f64| {
+        let weights = LossWeights { correlation, ..LaspaOptions::default().weights };
+        let mut last = Losses::default();
+        let hear = |_: usize, losses: &Losses| {
+            last = *losses;
+            Ok(())
         };
-        share(6..12) / share(0..12)
+        train(&dataset, &LaspaOptions { weights, ..options() }, hear).unwrap();
+        last
     };
-    let (free, alone) = (weight_of_language(&free), weight_of_language(&alone));
-    assert!(free < alone, "{free} of the weight is the language's, and {alone} without its branch");
+    let (bound, free) = (last(10.0), last(0.0));
+    assert!(bound.correlation < 0.7 * free.correlation, "{bound:?} with, {free:?} without the penalty");
+    assert!(bound.language < 0.3 && free.language < 0.3, "{bound:?}, {free:?}");
 }
 
 #[test]
