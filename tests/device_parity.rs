@@ -65,7 +65,9 @@ fn every_hidden_state_equals_that_of_transformers() {
         for name in names() {
             let path = folder("wav2vec2").join(&name).join("reference.safetensors");
             let reference = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
-            let states = network(&name, on(&device, DType::F32)).hidden_states(&noise(5000)).unwrap();
+            // The sound of `wavlm-far` is so long that its frames are further apart than the network tells.
+            let sound = noise(if name == "wavlm-far" { 270_000 } else { 5000 });
+            let states = network(&name, on(&device, DType::F32)).hidden_states(&sound).unwrap();
             for (index, state) in states.iter().enumerate() {
                 let expected = &reference[&format!("hidden.{index}")];
                 assert_eq!(state.dims(), expected.dims(), "{name}");

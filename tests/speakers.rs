@@ -60,6 +60,8 @@ fn model() -> SpeakerModel {
 
 fn sentence(name: &str, speaker: usize) -> Vec<f32> {
     let mut sound = samples(name);
+    let mean = sound.iter().sum::<f32>() / sound.len() as f32;
+    sound.iter_mut().for_each(|sample| *sample -= mean);
     sound.extend(vec![0.0; 16_000]);
     sound.iter_mut().for_each(|sample| *sample += speaker as f32 * OFFSET);
     sound

@@ -137,7 +137,10 @@ fn hear_one(
         false => (Box::new(Recorded::new(audio)), SourcePace::Batch),
     };
     let usual = if args.realtime { HearArgs::live_output() } else { StreamOutput::Json };
-    let mut sinks = listener.sinks(usual, &name)?;
+    let mut sinks = match copy.is_some() && args.hear.output_is_none() {
+        true => listener.files(listener.notify(&name))?,
+        false => listener.sinks(usual, &name)?,
+    };
     let flagged = Flagged::new(listener.judges().policy.censor_margin);
     if copy.is_some() {
         sinks.push(Box::new(flagged.clone()));

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::Tokenizer;
 
 use super::classifier::{Evidence, sigmoid};
 use super::head::{Judged, TextHead};
@@ -59,9 +59,7 @@ impl TransformerClassifier {
         let unreadable = |error: tokenizers::Error| Error::model(path.display().to_string(), error);
         let mut tokenizer = Tokenizer::from_file(path).map_err(unreadable)?;
         tokenizer.with_padding(None);
-        let (max_length, stride) = (config.longest(), config.longest() / 4);
-        let windows = TruncationParams { max_length, stride, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(windows)).map_err(unreadable)?;
+        tokenizer.with_truncation(None).map_err(unreadable)?;
         let names = config.label_names();
         let network =
             threads.run(|| SequenceClassifier::load(&files.checkpoint()?, config, Precision::F32))?;
@@ -82,19 +80,16 @@ impl TransformerClassifier {
     pub fn probabilities(&self, text: &str) -> Result<Vec<f32>> {
         let fault = |reason: String| Error::model(&self.name, reason);
         let encoded = self.tokenizer.encode(text, true).map_err(|error| fault(error.to_string()))?;
+        let (tokens, known) = (encoded.get_ids(), self.network.config().vocab_size);
+        if tokens.is_empty() {
+            return Err(fault("its tokenizer puts nothing around a text".into()));
+        }
+        if let Some(token) = tokens.iter().find(|&&token| token as usize >= known) {
+            return Err(fault(format!("its tokenizer has the token {token}, and the network knows {known}")));
+        }
         let mut highest = vec![0.0f32; self.labels.len()];
-        for window in [&encoded].into_iter().chain(encoded.get_overflowing()) {
-            let tokens = window.get_ids();
-            let known = self.network.config().vocab_size;
-            if tokens.is_empty() {
-                return Err(fault("its tokenizer puts nothing around a text".into()));
-            }
-            if let Some(token) = tokens.iter().find(|&&token| token as usize >= known) {
-                return Err(fault(format!(
-                    "its tokenizer has the token {token}, and the network knows {known}"
-                )));
-            }
-            let logits = self.threads.run(|| self.network.logits(tokens));
+        for window in windows(tokens, encoded.get_special_tokens_mask(), self.network.config().longest()) {
+            let logits = self.threads.run(|| self.network.logits(&window));
             for (highest, probability) in highest.iter_mut().zip(self.normalise(&logits)) {
                 *highest = highest.max(probability);
             }
@@ -111,6 +106,26 @@ impl TransformerClassifier {
         let sum: f32 = powers.iter().sum();
         powers.into_iter().map(|power| power / sum).collect()
     }
+}
+
+/// A text's tokens in windows of at most `longest`, a quarter of which each shares with the one before; those that `is_special`
+/// (1) at both ends are around each.
+fn windows(tokens: &[u32], is_special: &[u32], longest: usize) -> Vec<Vec<u32>> {
+    let before = is_special.iter().take_while(|&&special| special == 1).count();
+    let after = is_special[before..].iter().rev().take_while(|&&special| special == 1).count();
+    let (before, rest) = tokens.split_at(before);
+    let (inner, after) = rest.split_at(rest.len() - after);
+    let size = longest.saturating_sub(before.len() + after.len()).max(1);
+    let step = size.saturating_sub(longest / 4).max(1);
+    let mut found = Vec::new();
+    for start in (0..inner.len().max(1)).step_by(step) {
+        let end = (start + size).min(inner.len());
+        found.push([before, &inner[start..end], after].concat());
+        if end == inner.len() {
+            break;
+        }
+    }
+    found
 }
 
 impl TextHead for TransformerClassifier {

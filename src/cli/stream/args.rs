@@ -143,7 +143,12 @@ impl HearArgs {
         if self.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() }
     }
 
-    /// Whether stdout is left to others.
+    /// Whether the user said that stdout gets nothing.
+    pub fn output_is_none(&self) -> bool {
+        self.output == Some(StreamOutput::None)
+    }
+
+    /// Whether nothing was asked for on stdout.
     pub fn writes_nothing(&self) -> bool {
         self.output.is_none_or(|output| output == StreamOutput::None)
     }

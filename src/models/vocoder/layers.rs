@@ -135,7 +135,8 @@ impl AntiAliased {
     }
 
     pub fn lag(&self) -> usize {
-        DOUBLING_REACH
+        // The second filter hears frames of twice the rate.
+        DOUBLING_REACH + (HALVING_REACH + 1).div_ceil(2)
     }
 
     pub fn pass(&self, state: &mut AntiAliasedState, x: &[f32], piece: Piece) -> Vec<f32> {
