@@ -244,7 +244,7 @@ impl ModelArgs {
     /// The classifier of texts that `name` is: built in, a file, a folder, or OWNER/NAME of the hub.
     ///
     /// # Errors
-    /// Those of finding, reading and checking it; [`Error::Setting`](crate::Error::Setting) where it does not tell abuse.
+    /// Those of finding, reading and checking it; [`Error::Setting`] where it does not tell abuse.
     pub fn load_text_head(&self, name: &Path, talk: Talk, stop: &Stop) -> Result<Box<dyn TextHead>> {
         let head = open_text_head(name, &self.pull_options(talk, stop)?, || self.pool())?;
         if !head.knows_abuse() {

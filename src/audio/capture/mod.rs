@@ -37,7 +37,7 @@ const POLL: Duration = Duration::from_millis(3);
 /// What to capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaptureOptions {
-    /// Name or identifier of the device, or a part of one, as [`devices`] lists them; none is the system's default.
+    /// Name or identifier of the device, or a part of one, as [`devices`](crate::audio::device::devices) lists them; none is the system's default.
     pub device: Option<String>,
     /// What becomes of the channels.
     pub channel: Channel,
