@@ -471,5 +471,6 @@ fn a_censored_word_is_silent_and_the_rest_is_untouched() {
     let bleeped = read();
     assert!(bleeped[start..end].iter().any(|sample| sample.unsigned_abs() > 3_000));
     assert!(bleeped[end + edge..] == original[end + edge..]);
-    assert_eq!(awaaz(&["moderate", path.to_str().unwrap(), "--out", &out]).status.code(), Some(64));
+    let unjudged = ["moderate", path.to_str().unwrap(), "--out", &out, "--text-head", "none"];
+    assert_eq!(awaaz(&unjudged).status.code(), Some(64));
 }
