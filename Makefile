@@ -1,6 +1,5 @@
 # make demo     build, fetch a model, transcribe a recording
-# make test     all tests, the model included
-# make test-ort the tests of ONNX models, with ONNX Runtime fetched for them
+# make test     all tests, the model and ONNX Runtime included
 # make test-arm the layers' tests on ARM, emulated
 # make lint     formatting, clippy, documentation
 # make bench    the project's own benchmarks
@@ -18,9 +17,12 @@ MODEL := base
 ORT_PACKAGE := onnxruntime==1.32.0
 ORT := $(TARGET)/onnxruntime
 
+# Features to build with beside those that are usual.
+FEATURES :=
+
 ARM := aarch64-unknown-linux-gnu
 
-.PHONY: help setup setup-sound setup-ort setup-arm build model demo test test-ort test-arm lint bench bench-peers
+.PHONY: help setup setup-sound setup-ort setup-arm build model demo test test-arm lint bench bench-peers
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
@@ -75,7 +77,7 @@ setup-arm: setup
 	$(install)
 
 build: setup
-	cargo build --release --locked
+	cargo build --release --locked $(FEATURES)
 
 model: build
 	$(AWAAZ) models pull $(MODEL)
@@ -83,14 +85,15 @@ model: build
 demo: model
 	$(AWAAZ) transcribe --model $(MODEL) audio-fixtures/librivox-0870/audio.flac
 
-test: model
-	cargo test --release --locked
-
-test-ort: setup-ort
+# To compile the library takes most of the time: once with all features serves all but its own tests, which do without
+# optimisation.
+test: FEATURES := --features ort
+test: setup-ort model
 	library=($(abspath $(ORT))/onnxruntime/capi/libonnxruntime.*)
 	export ORT_DYLIB_PATH="$${library[0]}"
-	cargo test --release --locked --features ort --lib onnx
-	cargo test --release --locked --features ort --test onnx --test onnx_tasks --test onnx_speakers
+	cargo test --release --locked $(FEATURES) --lib --config profile.release.package.awaaz.opt-level=0
+	cargo test --release --locked $(FEATURES) --bins --examples --test '*'
+	cargo test --release --locked $(FEATURES) --doc
 
 test-arm: setup-arm
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc

@@ -1,7 +1,7 @@
 //! Networks in ONNX Runtime compute what the reference computes, on what was asked for, and whatever is wrong is an error.
 //!
 //! `tests/reference/onnx_models.py` made the fixtures and says what they are. `ORT_DYLIB_PATH` names the shared library
-//! (`make test-ort` fetches it); without one, what needs it is skipped.
+//! (`make test` fetches it); without one, what needs it is skipped.
 
 #![cfg(feature = "ort")]
 

@@ -1,7 +1,7 @@
 //! Speaker encoders that WeSpeaker and 3D-Speaker export give the vectors that PyTorch gives.
 //!
 //! The fixtures in `tests/fixtures/onnx-speakers` were made by `tests/reference/onnx_speakers.py`. What needs ONNX Runtime is
-//! skipped, with a message, where `ORT_DYLIB_PATH` names none (`make test-ort` fetches it).
+//! skipped, with a message, where `ORT_DYLIB_PATH` names none (`make test` fetches it).
 
 #![cfg(feature = "ort")]
 

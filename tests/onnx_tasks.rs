@@ -1,7 +1,7 @@
 //! An ONNX export does each task as the native weights of the same network do, and says what it is computed on.
 //!
 //! `tests/fixtures/onnx` has the networks in both forms. What needs ONNX Runtime is skipped, with a message, where
-//! `ORT_DYLIB_PATH` names none (`make test-ort` fetches it).
+//! `ORT_DYLIB_PATH` names none (`make test` fetches it).
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,11 +12,12 @@ set -euo pipefail
 serve() {
     case "$1" in
         start)
+            # Without norewinds the sink hands its monitor up to two seconds of silence ahead of time.
             # Without a session bus and as any user, root included; --daemonize returns once it is ready.
             pulseaudio -n --daemonize=yes --exit-idle-time=-1 --use-pid-file=yes --disallow-exit=no \
                 --log-target="file:$XDG_RUNTIME_DIR/log" --log-level=notice \
                 -L "module-native-protocol-unix" \
-                -L "module-null-sink sink_name=room rate=48000 channels=2" 2> /dev/null
+                -L "module-null-sink sink_name=room rate=48000 channels=2 norewinds=1" 2> /dev/null
             pactl set-default-source room.monitor
             ;;
         stop)

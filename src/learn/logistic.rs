@@ -68,7 +68,7 @@ impl Logistic {
 
     /// Where there are more features than rows, in the span of the rows.
     fn fit_in_span(dataset: &Dataset, options: &LogisticOptions) -> Result<(Self, Minimum)> {
-        let span = Span::of(dataset);
+        let span = Span::of(dataset)?;
         let (fitted, minimum) = Self::fit_directly(&span.rows()?, options)?;
         let weights = fitted.weights.chunks_exact(fitted.width).flat_map(|row| span.weights(row)).collect();
         Ok((Self { width: dataset.width(), weights, ..fitted }, minimum))

@@ -5,7 +5,7 @@
 //! span. A model of L is the model of X, and where there are fewer rows than features it is found in fewer steps of shorter
 //! loops. Its weights v are w = Xᵀ a with Lᵀ a = v in the features themselves.
 
-use rayon::prelude::*;
+use candle_core::{Device, Tensor};
 
 use super::dataset::Dataset;
 use super::vector::{add_scaled, dot};
@@ -22,14 +22,13 @@ pub(super) struct Span<'a> {
 }
 
 impl<'a> Span<'a> {
-    pub(super) fn of(dataset: &'a Dataset) -> Self {
-        let rows = dataset.rows();
-        let wide: Vec<Vec<f64>> =
-            dataset.features().map(|row| row.iter().map(|&value| f64::from(value)).collect()).collect();
-        let products =
-            |row: usize| (0..=row).map(|other| dot(&wide[row], &wide[other])).collect::<Vec<f64>>();
-        let gram: Vec<Vec<f64>> = (0..rows).into_par_iter().map(products).collect();
-        Self { dataset, lower: cholesky(&gram) }
+    /// # Errors
+    /// Those of the products of matrices.
+    pub(super) fn of(dataset: &'a Dataset) -> Result<Self> {
+        let wide: Vec<f64> = dataset.features().flatten().map(|&value| value.into()).collect();
+        let features = Tensor::from_vec(wide, (dataset.rows(), dataset.width()), &Device::Cpu)?;
+        let gram = features.matmul(&features.t()?)?.to_vec2()?;
+        Ok(Self { dataset, lower: cholesky(&gram) })
     }
 
     /// The rows in the basis, `[rows, rows]`.
@@ -59,7 +58,7 @@ impl<'a> Span<'a> {
     }
 }
 
-/// The lower triangular factor `[rows, rows]` of a matrix of inner products, of which the lower half is given.
+/// The lower triangular factor `[rows, rows]` of a matrix of inner products, of which the lower half is read.
 fn cholesky(gram: &[Vec<f64>]) -> Vec<f64> {
     let rows = gram.len();
     let mut lower = vec![0.0; rows * rows];
@@ -88,7 +87,7 @@ mod tests {
         let dataset = clouds(12, 40, 3, 1.0, 2);
         // A row that is there twice tells nothing new.
         let dataset = dataset.subset(&[0, 1, 2, 3, 4, 5, 2, 6, 7, 8]).unwrap();
-        let span = Span::of(&dataset);
+        let span = Span::of(&dataset).unwrap();
         let rows = span.rows().unwrap();
         let product = |of: &Dataset, a: usize, b: usize| -> f64 {
             of.row(a).iter().zip(of.row(b)).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()

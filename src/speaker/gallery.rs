@@ -3,8 +3,6 @@
 //! It is safetensors: `voices` `[people, width]`, and `cohort` `[strangers, width]` where there is one, in f32; the card is
 //! JSON in its metadata under `awaaz.gallery`. The same people give the same bytes.
 
-use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -14,14 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::{Cohort, Likeness, Scorer, SpeakerModel, Voiceprint, posteriors};
 use crate::learn::head::Encoder as Identity;
 use crate::output::write_whole;
+use crate::weights::{Carded, le_bytes};
 use crate::{Error, Result};
 
-/// What the card is called in the metadata.
-const KEY: &str = "awaaz.gallery";
-/// Changes when files of before cannot be read any more.
-const VERSION: u32 = 1;
-/// Bytes of a file at most.
-const LIMIT: u64 = 256 << 20;
+const FILE: Carded =
+    Carded { key: "awaaz.gallery", version: 1, limit: 256 << 20, what: "a gallery", remedy: "enroll again" };
 /// People, and strangers of a cohort, at most.
 const MOST_PEOPLE: usize = 10_000;
 /// Bytes of a name at most.
@@ -61,7 +56,6 @@ pub struct Match<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct Card {
-    version: u32,
     model: Identity,
     width: usize,
     people: Vec<StoredPerson>,
@@ -183,14 +177,12 @@ impl Gallery {
             seconds: person.voiceprint.seconds(),
             sounds: person.sounds,
         });
-        let card =
-            Card { version: VERSION, model: self.model.clone(), width: self.width, people: people.collect() };
-        let json = serde_json::to_string(&card).map_err(|error| refused(&error))?;
-        let voices = bytes_of(self.people.iter().map(|person| person.voiceprint.vector()));
-        let cohort = self.cohort.as_ref().map(|cohort| {
-            let rows = cohort.vectors().iter().map(Vec::as_slice);
-            (cohort.vectors().len(), bytes_of(rows))
-        });
+        let card = Card { model: self.model.clone(), width: self.width, people: people.collect() };
+        let voices = le_bytes(self.people.iter().flat_map(|person| person.voiceprint.vector()));
+        let cohort = self
+            .cohort
+            .as_ref()
+            .map(|cohort| (cohort.vectors().len(), le_bytes(cohort.vectors().iter().flatten())));
         let view = |rows: usize, bytes| {
             TensorView::new(Dtype::F32, vec![rows, self.width], bytes).map_err(|error| refused(&error))
         };
@@ -198,8 +190,7 @@ impl Gallery {
         if let Some((rows, bytes)) = &cohort {
             tensors.push(("cohort", view(*rows, bytes)?));
         }
-        let metadata = HashMap::from([(KEY.to_string(), json)]);
-        safetensors::serialize(tensors, Some(metadata)).map_err(|error| refused(&error))
+        FILE.to_bytes(&card, tensors)
     }
 
     /// Writes the file, and the folders above it; what was there is replaced at once or not at all.
@@ -215,14 +206,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::Io`] where it cannot be read; [`Error::Model`] where it is damaged, or no gallery.
     pub fn load(path: &Path) -> Result<Self> {
-        let size = fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
-        if size > LIMIT {
-            return Err(fault(
-                path,
-                format!("a file of {size} bytes is no gallery; at most {LIMIT} are read"),
-            ));
-        }
-        Self::from_bytes(path, &fs::read(path).map_err(|error| Error::io(path, error))?)
+        Self::from_bytes(path, &FILE.read(path)?)
     }
 
     /// The gallery at `path` for `model`, or one without people where there is no file.
@@ -246,13 +230,10 @@ impl Gallery {
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
         let damaged =
             |reason: String| fault(path, format!("not a gallery, or damaged: {reason}; enroll again"));
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
-        let card = metadata.metadata().as_ref().and_then(|found| found.get(KEY));
-        let card = parse(path, card.ok_or_else(|| damaged("it has no card".into()))?)?;
+        let (card, file): (Card, _) = FILE.open(path, bytes)?;
         if card.people.len() > MOST_PEOPLE || card.width == 0 {
             return Err(damaged(format!("{} people, {} values a voice", card.people.len(), card.width)));
         }
-        let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(error.to_string()))?;
         let voices = rows(&file, "voices", card.width).map_err(damaged)?;
         let count = voices.len();
         if count != card.people.len() {
@@ -276,29 +257,6 @@ impl Gallery {
         }
         Ok(gallery)
     }
-}
-
-/// The version is looked at first: what a later one says may be of another form.
-fn parse(path: &Path, json: &str) -> Result<Card> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-    let damaged = |error| fault(path, format!("its card is not valid: {error}"));
-    let Version { version } = serde_json::from_str(json).map_err(damaged)?;
-    if version != VERSION {
-        return Err(fault(
-            path,
-            format!(
-                "it is of version {version}, and version {VERSION} is read; update awaaz or enroll again"
-            ),
-        ));
-    }
-    serde_json::from_str(json).map_err(damaged)
-}
-
-fn bytes_of<'a>(rows: impl Iterator<Item = &'a [f32]>) -> Vec<u8> {
-    rows.flatten().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// The rows of an f32 tensor `[rows, width]`, with what is wrong with it where it is none.

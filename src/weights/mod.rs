@@ -8,6 +8,7 @@
 //! - [`Registry`] lists the models that have names.
 
 mod cache;
+mod carded;
 mod checkpoint;
 mod copy;
 mod ctranslate2;
@@ -32,6 +33,7 @@ mod whisper_names;
 mod zip_members;
 
 pub use cache::Fault;
+pub(crate) use carded::{Carded, le_bytes};
 pub use checkpoint::Checkpoint;
 pub use digest::Sha256;
 pub(crate) use digest::text_digest;

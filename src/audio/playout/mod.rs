@@ -60,7 +60,7 @@ pub struct PlayOptions {
 
 impl Default for PlayOptions {
     fn default() -> Self {
-        Self { device: None, heartbeat: Duration::from_secs(1), drain: Duration::from_secs(5) }
+        Self { device: None, heartbeat: Duration::from_secs(2), drain: Duration::from_secs(5) }
     }
 }
 
@@ -240,9 +240,15 @@ impl Work {
 
     /// Plays until there is no more, or no device.
     fn play(&mut self, feeder: &mut Feeder) -> End {
+        let mut has_begun = false;
         loop {
+            if !has_begun && feeder.tally().has_played() {
+                // What came while the device was opening would be late for ever.
+                self.source.catch_up();
+                has_begun = true;
+            }
             let fed = feeder.feed(&mut *self.source);
-            if let Some(delay) = self.source.delay().filter(|_| feeder.tally().has_played()) {
+            if let Some(delay) = self.source.delay().filter(|_| has_begun) {
                 self.past.delays.0 += delay + feeder.waiting();
                 self.past.delays.1 += 1;
             }

@@ -4,8 +4,7 @@
 //! are `standardise.mean` and `standardise.deviation`. Centroids that another program made need no more than `centroids.0`
 //! and a card.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -16,14 +15,17 @@ use super::card::Card;
 use super::codebook::{Codebook, Part, Standard, fault};
 use crate::learn::standardise::Moments;
 use crate::output::write_whole;
+use crate::weights::{Carded, le_bytes};
 use crate::{Error, Result};
 
-/// What the card is called in the metadata.
-const KEY: &str = "awaaz.units";
-/// Changes when files of before cannot be read any more.
-const VERSION: u32 = 1;
-/// Bytes of a file at most: codebooks are small.
-const LIMIT: u64 = 1 << 30;
+const FILE: Carded = Carded {
+    key: "awaaz.units",
+    version: 1,
+    // Codebooks are small.
+    limit: 1 << 30,
+    what: "a codebook of units",
+    remedy: "train it again",
+};
 /// Parts at most.
 const MOST_PARTS: usize = 64;
 
@@ -32,7 +34,6 @@ const DEVIATIONS: &str = "standardise.deviation";
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    version: u32,
     /// Features of a frame.
     width: usize,
     /// The first feature of each part.
@@ -49,23 +50,21 @@ impl Codebook {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut arrays = BTreeMap::new();
         for (number, part) in self.parts.iter().enumerate() {
-            arrays.insert(centroids(number), (vec![part.clusters(), part.width], bytes(&part.centroids)));
+            arrays.insert(centroids(number), (vec![part.clusters(), part.width], le_bytes(&part.centroids)));
         }
         if let Standard::Moments(Moments { means, deviations }) = &self.standard {
-            arrays.insert(MEANS.into(), (vec![means.len()], bytes(means)));
-            arrays.insert(DEVIATIONS.into(), (vec![deviations.len()], bytes(deviations)));
+            arrays.insert(MEANS.into(), (vec![means.len()], le_bytes(means)));
+            arrays.insert(DEVIATIONS.into(), (vec![deviations.len()], le_bytes(deviations)));
         }
         let refused =
             |error: &dyn std::fmt::Display| Error::Setting(format!("a codebook cannot be written: {error}"));
         let starts = self.parts.iter().map(|part| part.start).collect();
-        let stored = Stored { version: VERSION, width: self.width, starts, card: self.card.clone() };
-        let json = serde_json::to_string(&stored).map_err(|error| refused(&error))?;
+        let stored = Stored { width: self.width, starts, card: self.card.clone() };
         let views = arrays.iter().map(|(name, (shape, bytes))| {
             TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name, view))
         });
         let views = views.collect::<Result<Vec<_>, _>>().map_err(|error| refused(&error))?;
-        let metadata = HashMap::from([(KEY.to_string(), json)]);
-        safetensors::serialize(views, Some(metadata)).map_err(|error| refused(&error))
+        FILE.to_bytes(&stored, views)
     }
 
     /// Writes the file, and the folders above it; what was there is replaced at once or not at all.
@@ -81,12 +80,7 @@ impl Codebook {
     /// # Errors
     /// [`Error::Io`] where it cannot be read; [`Error::Model`] where it is damaged, or no codebook.
     pub fn load(path: &Path) -> Result<Self> {
-        let size = fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
-        if size > LIMIT {
-            let reason = format!("a file of {size} bytes is no codebook; they have at most {LIMIT}");
-            return Err(damaged(path, reason));
-        }
-        Self::from_bytes(path, &fs::read(path).map_err(|error| Error::io(path, error))?)
+        Self::from_bytes(path, &FILE.read(path)?)
     }
 
     /// Reads the bytes of such a file, which errors call `path`.
@@ -94,18 +88,14 @@ impl Codebook {
     /// # Errors
     /// As [`Codebook::load`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let broken = |error| {
-            damaged(path, format!("not a safetensors file, or damaged: {error}; train or copy it again"))
-        };
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let json = metadata.metadata().as_ref().and_then(|found| found.get(KEY));
-        let json = json.ok_or_else(|| damaged(path, "it has no card; it is no codebook of units".into()))?;
-        let stored = parse(path, json)?;
+        let (stored, file): (Stored, _) = FILE.open(path, bytes)?;
+        if stored.card.hop == 0 {
+            return Err(damaged(path, "its card has a hop of no samples".into()));
+        }
         if stored.starts.len() > MOST_PARTS {
             let count = stored.starts.len();
             return Err(damaged(path, format!("its card has {count} parts; there are {MOST_PARTS} at most")));
         }
-        let file = SafeTensors::deserialize(bytes).map_err(broken)?;
         let part = |(number, &start): (usize, &usize)| {
             let (shape, values) = tensor(path, &file, &centroids(number))?;
             match shape[..] {
@@ -132,10 +122,6 @@ fn centroids(part: usize) -> String {
     format!("centroids.{part}")
 }
 
-fn bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
 fn tensor(path: &Path, file: &SafeTensors, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
     let view = file.tensor(name).map_err(|_| damaged(path, format!("it has no tensor {name}")))?;
     if view.dtype() != Dtype::F32 {
@@ -143,29 +129,6 @@ fn tensor(path: &Path, file: &SafeTensors, name: &str) -> Result<(Vec<usize>, Ve
     }
     let values = view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     Ok((view.shape().to_vec(), values))
-}
-
-/// The version is looked at first: what a later one says may be of another form.
-fn parse(path: &Path, json: &str) -> Result<Stored> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-    let invalid = |error| damaged(path, format!("its card is not valid: {error}"));
-    let Version { version } = serde_json::from_str(json).map_err(invalid)?;
-    if version != VERSION {
-        return Err(damaged(
-            path,
-            format!(
-                "it is of version {version}, and version {VERSION} is read; update awaaz or train it again"
-            ),
-        ));
-    }
-    let stored: Stored = serde_json::from_str(json).map_err(invalid)?;
-    match stored.card.hop {
-        0 => Err(damaged(path, "its card has a hop of no samples".into())),
-        _ => Ok(stored),
-    }
 }
 
 fn damaged(path: &Path, reason: String) -> Error {
@@ -185,7 +148,7 @@ mod tests {
         let read = Codebook::load(&path).unwrap();
         assert_eq!((read.card(), read.parts(), read.width()), (written.card(), written.parts(), 3));
         assert_eq!(read.standard, written.standard);
-        assert_eq!(read.to_bytes().unwrap(), fs::read(&path).unwrap());
+        assert_eq!(read.to_bytes().unwrap(), std::fs::read(&path).unwrap());
     }
 
     #[test]
@@ -202,7 +165,7 @@ mod tests {
             bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
             bytes
         };
-        assert!(told(&with("awaaz.units", "awaaz.onits")).contains("no codebook"));
+        assert!(told(&with("awaaz.units", "awaaz.onits")).contains("not a codebook"));
         assert!(told(&with(r#"\"version\":1"#, r#"\"version\":7"#)).contains("version 7"));
         assert!(told(&with(r#"\"hop\":320"#, r#"\"hop\":000"#)).contains("card is not valid"));
         assert!(told(&with("centroids.1", "centroids.7")).contains("no tensor centroids.1"));

@@ -1,10 +1,8 @@
 //! The file of a head: safetensors, with the card as JSON in its metadata under `awaaz.head`.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::super::standardise::Moments;
@@ -13,14 +11,17 @@ use super::model::{Kind, Model};
 use super::tensors::{Tensor, Tensors};
 use super::{Encoder, Head};
 use crate::output::write_whole;
+use crate::weights::Carded;
 use crate::{Error, Result};
 
-/// What the card is called in the metadata.
-const KEY: &str = "awaaz.head";
-/// Changes when files of before cannot be read any more.
-const VERSION: u32 = 1;
-/// Bytes of a file at most: heads are small.
-const LIMIT: u64 = 1 << 30;
+const FILE: Carded = Carded {
+    key: "awaaz.head",
+    version: 1,
+    // Heads are small.
+    limit: 1 << 30,
+    what: "a trained head",
+    remedy: "train it again",
+};
 /// Classes at most: a machine for each pair is made of them.
 const MOST_CLASSES: usize = 4096;
 
@@ -29,7 +30,6 @@ const DEVIATIONS: &str = "standardise.deviation";
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    version: u32,
     #[serde(flatten)]
     kind: Kind,
     temperature: f32,
@@ -48,16 +48,11 @@ impl Head {
             tensors.push(Tensor::f32(MEANS, &[means.len()], means));
             tensors.push(Tensor::f32(DEVIATIONS, &[deviations.len()], deviations));
         }
-        let refused =
-            |error: &dyn std::fmt::Display| Error::Setting(format!("a head cannot be written: {error}"));
         let card = Card { figures: finite(&self.card), ..self.card.clone() };
-        let stored =
-            Stored { version: VERSION, kind: self.model.kind(), temperature: self.temperature, card };
-        let json = serde_json::to_string(&stored).map_err(|error| refused(&error))?;
+        let stored = Stored { kind: self.model.kind(), temperature: self.temperature, card };
         let views =
             tensors.iter().map(|tensor| Ok((&tensor.name, tensor.view()?))).collect::<Result<Vec<_>>>()?;
-        let metadata = HashMap::from([(KEY.to_string(), json)]);
-        safetensors::serialize(views, Some(metadata)).map_err(|error| refused(&error))
+        FILE.to_bytes(&stored, views)
     }
 
     /// Writes the file, and the folders above it; what was there is replaced at once or not at all.
@@ -73,15 +68,7 @@ impl Head {
     /// # Errors
     /// [`Error::Io`] where it cannot be read; [`Error::Model`] or [`Error::Tensor`] where it is damaged, or no head.
     pub fn load(path: &Path) -> Result<Self> {
-        let size = fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
-        if size > LIMIT {
-            return Err(fault(
-                path,
-                format!("a file of {size} bytes is no head; heads have at most {LIMIT}"),
-            ));
-        }
-        let bytes = fs::read(path).map_err(|error| Error::io(path, error))?;
-        Self::from_bytes(path, &bytes)
+        Self::from_bytes(path, &FILE.read(path)?)
     }
 
     /// Reads the bytes of such a file, which errors call `path`.
@@ -89,13 +76,7 @@ impl Head {
     /// # Errors
     /// As [`Head::load`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let damaged = |error| {
-            fault(path, format!("not a safetensors file, or damaged: {error}; train or copy it again"))
-        };
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let json = metadata.metadata().as_ref().and_then(|found| found.get(KEY));
-        let json = json.ok_or_else(|| fault(path, "it has no card; it is not a trained head".into()))?;
-        let stored = parse(path, json)?;
+        let (stored, file): (Stored, _) = FILE.open(path, bytes)?;
         let classes = stored.card.labels.len();
         if !(2..=MOST_CLASSES).contains(&classes) {
             return Err(fault(
@@ -103,7 +84,7 @@ impl Head {
                 format!("its card has {classes} labels; a head has from 2 to {MOST_CLASSES}"),
             ));
         }
-        let tensors = Tensors { path, file: SafeTensors::deserialize(bytes).map_err(damaged)? };
+        let tensors = Tensors { path, file };
         let model = Model::read(stored.kind, classes, &tensors)?;
         let width = model.classifier().width();
         let moments = match tensors.has(MEANS) {
@@ -126,25 +107,6 @@ impl Head {
             _ => own.name == encoder.name,
         }
     }
-}
-
-/// The version is looked at first: what a later one says may be of another form.
-fn parse(path: &Path, json: &str) -> Result<Stored> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-    let damaged = |error| fault(path, format!("its card is not valid: {error}"));
-    let Version { version } = serde_json::from_str(json).map_err(damaged)?;
-    if version != VERSION {
-        return Err(fault(
-            path,
-            format!(
-                "it is of version {version}, and version {VERSION} is read; update awaaz or train it again"
-            ),
-        ));
-    }
-    serde_json::from_str(json).map_err(damaged)
 }
 
 /// JSON has no other numbers.

@@ -1,28 +1,28 @@
 //! The file of a classifier: safetensors, with the card as JSON in its metadata under `awaaz.text`.
 
-use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use serde::{Deserialize, Serialize};
 
 use super::quantise::{LEVELS, Quantised};
 use super::{Card, TextClassifier};
 use crate::output::write_whole;
+use crate::weights::{Carded, le_bytes};
 use crate::{Error, Result};
 
 /// The name of the classifier that is built in; `models/abuse-text/README.md` is its card.
 pub const BUILT_IN: &str = "abuse";
 static BUILT_IN_BYTES: &[u8] = include_bytes!("../../../models/abuse-text/abuse.safetensors");
 
-/// What the card is called in the metadata.
-const KEY: &str = "awaaz.text";
-/// Changes when files of before cannot be read any more, or mean something else: also with the normal form of text.
-const VERSION: u32 = 1;
-/// Bytes of a file at most.
-const LIMIT: u64 = 1 << 30;
+const FILE: Carded = Carded {
+    key: "awaaz.text",
+    // Changes with the normal form of text, too.
+    version: 1,
+    limit: 1 << 30,
+    what: "a text classifier",
+    remedy: "train it again",
+};
 /// Characters of an n-gram at most.
 pub(in crate::text) const LONGEST_GRAM: usize = 16;
 
@@ -30,13 +30,6 @@ pub(in crate::text) const LONGEST_GRAM: usize = 16;
 const WEIGHTS: &str = "weights";
 /// What each byte means, from -128 on: `[256]`.
 const LEVEL_TABLE: &str = "levels";
-
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    version: u32,
-    #[serde(flatten)]
-    card: Card,
-}
 
 impl TextClassifier {
     /// The file's bytes; the same classifier always has the same.
@@ -47,17 +40,14 @@ impl TextClassifier {
         let refused = |error: &dyn std::fmt::Display| {
             Error::Setting(format!("a classifier cannot be written: {error}"))
         };
-        let stored = Stored { version: VERSION, card: self.card.clone() };
-        let json = serde_json::to_string(&stored).map_err(|error| refused(&error))?;
         let weights: Vec<u8> = self.weights.bytes.iter().map(|byte| byte.cast_unsigned()).collect();
-        let levels: Vec<u8> = self.weights.levels.iter().flat_map(|level| level.to_le_bytes()).collect();
+        let levels = le_bytes(&self.weights.levels);
         let view = |dtype, length, bytes| TensorView::new(dtype, vec![length], bytes);
         let tensors = [
             (WEIGHTS, view(Dtype::I8, weights.len(), &weights).map_err(|error| refused(&error))?),
             (LEVEL_TABLE, view(Dtype::F32, LEVELS, &levels).map_err(|error| refused(&error))?),
         ];
-        let metadata = HashMap::from([(KEY.to_string(), json)]);
-        safetensors::serialize(tensors, Some(metadata)).map_err(|error| refused(&error))
+        FILE.to_bytes(&self.card, tensors)
     }
 
     /// Writes the file, and the folders above it; what was there is replaced at once or not at all.
@@ -85,13 +75,7 @@ impl TextClassifier {
     /// [`Error::Io`] where it cannot be read; [`Error::Model`] or [`Error::Tensor`] where it is damaged, or no text
     /// classifier.
     pub fn load(path: &Path) -> Result<Self> {
-        let size = fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
-        if size > LIMIT {
-            let reason = format!("a file of {size} bytes is no text classifier; they have at most {LIMIT}");
-            return Err(fault(path, reason));
-        }
-        let bytes = fs::read(path).map_err(|error| Error::io(path, error))?;
-        Self::from_bytes(path, &bytes)
+        Self::from_bytes(path, &FILE.read(path)?)
     }
 
     /// Reads the bytes of such a file, which errors call `path`.
@@ -99,22 +83,9 @@ impl TextClassifier {
     /// # Errors
     /// As [`TextClassifier::load`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let damaged = |error: &dyn std::fmt::Display| {
-            fault(path, format!("is no text classifier, or damaged: {error}; train it again"))
-        };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error))?;
-        let json = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).ok_or_else(|| {
-            fault(path, "is no text classifier; make one with `awaaz train text`".to_string())
-        })?;
-        let found: serde_json::Value = serde_json::from_str(json).map_err(|error| damaged(&error))?;
-        let version = &found["version"];
-        if version.as_u64() != Some(VERSION.into()) {
-            let reason = format!("is of version {version}, this program reads {VERSION}; train it again");
-            return Err(fault(path, reason));
-        }
-        let Stored { card, .. } = serde_json::from_value(found).map_err(|error| damaged(&error))?;
-        check(&card).map_err(|reason| damaged(&reason))?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
+        let (card, tensors): (Card, _) = FILE.open(path, bytes)?;
+        check(&card)
+            .map_err(|reason| fault(path, format!("its card is not valid: {reason}; train it again")))?;
         let weights = tensor(path, &tensors, WEIGHTS, Dtype::I8, card.features.buckets as usize)?;
         let levels = tensor(path, &tensors, LEVEL_TABLE, Dtype::F32, LEVELS)?;
         let levels: Vec<f32> =

@@ -9,9 +9,6 @@ use crate::corpus::datasets::Classes;
 use crate::learn::{By, Dataset};
 use crate::score::classification::Confusion;
 
-/// Shares of the tested corpus that are added to the others.
-const SHARES: [f64; 6] = [0.0, 0.1, 0.2, 0.4, 0.6, 0.8];
-
 /// Everything.
 #[derive(Serialize)]
 pub struct Report {
@@ -83,7 +80,7 @@ impl Report {
 }
 
 impl System {
-    /// Runs all protocols on corpora with their names.
+    /// Runs all protocols on corpora with their names; `shares` of the tested corpus are added to the others.
     ///
     /// # Errors
     /// Those of fitting.
@@ -92,6 +89,7 @@ impl System {
         classes: Classes,
         datasets: &[(String, Dataset)],
         protocol: &Protocol,
+        shares: &[f64],
         say: &mut dyn FnMut(&str),
     ) -> Result<Self> {
         let task = if classes == Classes::Valence { "valence" } else { "emotion" };
@@ -126,7 +124,7 @@ impl System {
             let all: Vec<&Dataset> = others.iter().map(|(_, dataset)| dataset).collect();
             let tested = protocol.across(&all, test)?;
             system.from_others.push(Transfer::of("all others", to, test, &tested)?);
-            for share in SHARES {
+            for &share in shares {
                 let folds = protocol.with_some(&all, test, share, 0)?;
                 let (mean, deviation) = mean_and_deviation(&uars(&folds)?);
                 system.with_some.push(WithSome { corpus: to.clone(), share, mean, deviation });

@@ -52,8 +52,11 @@ pub fn report(report: &Report) -> String {
             }
             text.push('\n');
         }
-        text += "### All others and a share of the tested corpus\n\n";
-        for system in &systems {
+        let with_some = || systems.iter().filter(|system| !system.with_some.is_empty());
+        if with_some().next().is_some() {
+            text += "### All others and a share of the tested corpus\n\n";
+        }
+        for system in with_some() {
             text += &format!("{}; mean over folds of the tested corpus:\n\n{}", system.name, head("share"));
             let mut shares: Vec<f64> = system.with_some.iter().map(|some| some.share).collect();
             shares.sort_by(f64::total_cmp);

@@ -79,6 +79,16 @@ pub struct UrduArgs {
     /// Folds, apart by speakers.
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Learning")]
     folds: usize,
+    /// Shares of the tested corpus that are added to the others; nothing leaves that out.
+    #[arg(
+        long,
+        value_name = "SHARE,...",
+        value_delimiter = ',',
+        default_value = "0,0.1,0.2,0.4,0.6,0.8",
+        value_parser = share,
+        help_heading = "Learning"
+    )]
+    shares: Vec<Option<f64>>,
     /// Tell of errors alone.
     #[arg(long, short)]
     quiet: bool,
@@ -92,6 +102,7 @@ pub fn run(args: &UrduArgs) -> Result<Exit> {
     let stop = Stop::on_signals()?;
     let mut progress = if args.quiet { Progress::on_stderr().quietly() } else { Progress::on_stderr() };
     let corpora = corpora(&args.data)?;
+    let shares: Vec<f64> = args.shares.iter().flatten().copied().collect();
     let mut report = Report::new(args.clips.model.model.clone(), args.seeds, args.folds);
     for &kind in &args.features {
         let features = ClipFeatures::open(&args.clips, kind, args.pooled.pool, &stop)?;
@@ -115,7 +126,7 @@ pub fn run(args: &UrduArgs) -> Result<Exit> {
                     _ => datasets.clone(),
                 };
                 let mut hear = |line: &str| progress.say(&format!("{name}: {line}"));
-                report.systems.push(System::measure(&name, classes, &scaled, &protocol, &mut hear)?);
+                report.systems.push(System::measure(&name, classes, &scaled, &protocol, &shares, &mut hear)?);
             }
         }
     }
@@ -126,6 +137,17 @@ pub fn run(args: &UrduArgs) -> Result<Exit> {
     }
     io::stdout().write_all(text.as_bytes()).map_err(|error| Error::io("stdout", error))?;
     Ok(Exit::Success)
+}
+
+/// A share of a corpus, or nothing where nothing is written.
+fn share(text: &str) -> std::result::Result<Option<f64>, String> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match text.trim().parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(Some(share)),
+        _ => Err("not a share from 0 to 1".into()),
+    }
 }
 
 fn told(scale: Scale) -> &'static str {
