@@ -30,6 +30,8 @@ pub struct Job {
     draft: Vec<u32>,
     live: Vec<Live>,
     ended: Vec<Hypothesis>,
+    /// Room for the text of a hypothesis, without timestamps.
+    text: Vec<u32>,
     begun: bool,
     no_speech_probability: f32,
     best: Option<Candidate>,
@@ -46,11 +48,18 @@ pub struct Prompt {
 }
 
 /// A hypothesis that goes on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Live {
     /// Which of the job's states it is decoded in.
     state: usize,
     hypothesis: Hypothesis,
+}
+
+impl Live {
+    /// An empty one in the first state, with room for a whole text: to grow it allocates nothing.
+    fn first() -> Self {
+        Self { state: 0, hypothesis: Hypothesis::with_capacity(MAX_TOKENS) }
+    }
 }
 
 /// A whole text and how good it is.
@@ -93,8 +102,9 @@ impl Job {
             prompt,
             cross,
             attempt: 0,
-            live: vec![Live::default()],
+            live: vec![Live::first()],
             ended: Vec::new(),
+            text: Vec::with_capacity(MAX_TOKENS),
             begun: false,
             no_speech_probability: 0.0,
             best: None,
@@ -264,14 +274,18 @@ impl Job {
         false
     }
 
-    fn looped(&self, tokenizer: &Tokenizer) -> bool {
+    fn looped(&mut self, tokenizer: &Tokenizer) -> bool {
         /// Tokens between looks; loops are long, looking is not free.
         const INTERVAL: usize = 8;
+        let text = &mut self.text;
         self.live.iter().any(|live| {
             let tokens = &live.hypothesis.tokens;
-            !tokens.is_empty()
-                && tokens.len().is_multiple_of(INTERVAL)
-                && loop_start(&text_tokens(tokens, tokenizer)).is_some()
+            if tokens.is_empty() || !tokens.len().is_multiple_of(INTERVAL) {
+                return false;
+            }
+            text.clear();
+            text.extend(text_tokens(tokens, tokenizer));
+            loop_start(text).is_some()
         })
     }
 
@@ -312,7 +326,7 @@ impl Job {
 
     fn restart(&mut self, state: &mut DecoderState) {
         state.restart(self.cross());
-        self.live = vec![Live::default()];
+        self.live = vec![Live::first()];
         self.begun = false;
     }
 }
@@ -349,13 +363,14 @@ fn compression_ratio(text: &str) -> f32 {
     text.len() as f32 / deflated.len().max(1) as f32
 }
 
-fn text_tokens(tokens: &[u32], tokenizer: &Tokenizer) -> Vec<u32> {
-    tokens.iter().copied().filter(|&token| !tokenizer.is_timestamp(token)).collect()
+fn text_tokens(tokens: &[u32], tokenizer: &Tokenizer) -> impl Iterator<Item = u32> {
+    tokens.iter().copied().filter(|&token| !tokenizer.is_timestamp(token))
 }
 
 /// Cuts a loop at the end of a hypothesis to its first round.
 fn cut_loop(hypothesis: &mut Hypothesis, tokenizer: &Tokenizer) {
-    let Some(kept) = loop_start(&text_tokens(&hypothesis.tokens, tokenizer)) else {
+    let text: Vec<u32> = text_tokens(&hypothesis.tokens, tokenizer).collect();
+    let Some(kept) = loop_start(&text) else {
         return;
     };
     let is_text = |&(_, &token): &(usize, &u32)| !tokenizer.is_timestamp(token);

@@ -12,6 +12,15 @@ pub struct Hypothesis {
 }
 
 impl Hypothesis {
+    /// No tokens yet, with room for `count`.
+    pub fn with_capacity(count: usize) -> Self {
+        Self {
+            tokens: Vec::with_capacity(count),
+            log_probabilities: Vec::with_capacity(count),
+            ..Self::default()
+        }
+    }
+
     /// Mean log-probability of a token, the end counted as one.
     pub fn average(&self) -> f32 {
         self.total / (self.tokens.len() + 1) as f32

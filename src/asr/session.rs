@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::chunk::{Chunk, ChunkSource, Decoded, Next};
 use super::engine::{Engine, LEAST_HEARD};
 use super::job::{Job, Prompt, Step};
@@ -46,6 +44,9 @@ pub struct Session {
     /// Caches of chunks that are done. They are large; making them anew for each chunk fragments the heap.
     spare: Vec<CrossCache>,
     jobs: Vec<Option<Job>>,
+    /// What a step decodes, and what came of it for each of the jobs.
+    inputs: Vec<Input>,
+    steps: Vec<Step>,
     /// Results that wait for an earlier one.
     finished: BTreeMap<usize, Decoded>,
     /// Log-mel frames that the encoder hears at least, silence included.
@@ -96,6 +97,8 @@ impl Session {
             silence: Arc::new(engine.model.decoder.narrow_cross_cache()),
             spare: Vec::new(),
             jobs: (0..options.batch).map(|_| None).collect(),
+            inputs: Vec::new(),
+            steps: vec![Step::More; options.batch],
             finished: BTreeMap::new(),
             least_heard: LEAST_HEARD,
             keep: Vec::new(),
@@ -278,37 +281,34 @@ impl Session {
 
     /// Decodes one token of every hypothesis of every job.
     fn step(&mut self) {
-        let Self { engine, options, timestamps, workspace, states, jobs, .. } = self;
-        let mut inputs = Vec::with_capacity(options.batch * options.beam);
-        for (place, job) in jobs.iter().enumerate() {
-            if let Some(job) = job {
-                job.inputs(place * options.beam, &mut inputs);
-            }
-        }
-        engine.threads.run(|| engine.model.decoder.forward(states, &inputs, workspace, |_, _| {}));
-        let rows = workspace
-            .logits(inputs.iter().filter(|input| input.wanted).count(), engine.model.config.vocabulary);
-
-        // Each job gets the rows of logits that it asked for.
-        let mut rest = rows;
-        let mut work = Vec::with_capacity(jobs.len());
-        for (job, states) in jobs.iter_mut().zip(states.chunks_mut(options.beam)) {
-            if let Some(job) = job {
-                let (mine, others) = rest.split_at_mut(job.rows() * engine.model.config.vocabulary);
-                rest = others;
-                work.push((job, states, mine));
-            }
-        }
-        let advance = |(job, states, rows): (&mut Job, &mut [DecoderState], &mut [f32])| {
-            job.advance(rows, states, &engine.tokenizer, options, *timestamps)
-        };
-        let steps: Vec<Step> = engine.threads.run(|| work.into_par_iter().map(advance).collect());
-        let busy: Vec<usize> = (0..jobs.len()).filter(|&place| jobs[place].is_some()).collect();
-        for (place, step) in busy.into_iter().zip(steps) {
-            if let Some(job) = self.jobs[place].take_if(|_| step == Step::Done) {
+        self.decode();
+        for place in 0..self.jobs.len() {
+            let is_done = self.steps[place] == Step::Done;
+            if let Some(job) = self.jobs[place].take_if(|_| is_done) {
                 self.finish(place, job);
             }
         }
+    }
+
+    /// Nothing is allocated, but for what a job needs at the end of an attempt or to search by more than greed.
+    fn decode(&mut self) {
+        let Self { engine, options, timestamps, workspace, states, jobs, inputs, steps, .. } = self;
+        inputs.clear();
+        for (place, job) in jobs.iter().enumerate() {
+            if let Some(job) = job {
+                job.inputs(place * options.beam, inputs);
+            }
+        }
+        let wanted = inputs.iter().filter(|input| input.wanted).count();
+        let advance = |job: &mut Job, states: &mut [DecoderState], rows: &mut [f32]| {
+            job.advance(rows, states, &engine.tokenizer, options, *timestamps)
+        };
+        engine.threads.run(|| {
+            engine.model.decoder.forward(states, inputs, workspace, |_, _| {});
+            let vocabulary = engine.model.config.vocabulary;
+            let rows = workspace.logits(wanted, vocabulary);
+            advance_all(Places { jobs, states, width: options.beam, steps, rows }, vocabulary, &advance);
+        });
     }
 
     fn finish(&mut self, place: usize, job: Job) {
@@ -340,3 +340,42 @@ impl Session {
         self.finished.insert(index, decoded);
     }
 }
+
+/// Some of a session's places: their jobs, which have states and rows of logits as many as they asked for.
+struct Places<'a> {
+    jobs: &'a mut [Option<Job>],
+    states: &'a mut [DecoderState],
+    /// States of a place. There are none yet of places that were never used.
+    width: usize,
+    steps: &'a mut [Step],
+    rows: &'a mut [f32],
+}
+
+/// Advances jobs side by side. They are halved until there is one, so that no list of them is made.
+fn advance_all(
+    places: Places,
+    vocabulary: usize,
+    advance: &(impl Fn(&mut Job, &mut [DecoderState], &mut [f32]) -> Step + Sync),
+) {
+    let Places { jobs, states, width, steps, rows } = places;
+    if let [job] = jobs {
+        if let Some(job) = job {
+            steps[0] = advance(job, states, rows);
+        }
+        return;
+    }
+    let half = jobs.len() / 2;
+    let rows_of_first: usize = jobs[..half].iter().flatten().map(Job::rows).sum();
+    let states_of_first = states.len().min(half * width);
+    let (jobs, other_jobs) = jobs.split_at_mut(half);
+    let (states, other_states) = states.split_at_mut(states_of_first);
+    let (steps, other_steps) = steps.split_at_mut(half);
+    let (rows, other_rows) = rows.split_at_mut(rows_of_first * vocabulary);
+    let first = Places { jobs, states, width, steps, rows };
+    let others =
+        Places { jobs: other_jobs, states: other_states, width, steps: other_steps, rows: other_rows };
+    rayon::join(|| advance_all(first, vocabulary, advance), || advance_all(others, vocabulary, advance));
+}
+
+#[cfg(test)]
+mod tests;

@@ -54,32 +54,43 @@ impl<E> KeysValues<E> {
 }
 
 impl HeadCache {
-    /// An empty cache of f32 for `capacity` times.
+    /// An empty cache of f32 with room for `capacity` times.
     pub fn new(heads: usize, head_dim: usize, capacity: usize) -> Self {
         let capacity = capacity.next_multiple_of(TIME_STEP);
         let cells = heads * head_dim.next_multiple_of(HEAD_STEP) * capacity;
         Self { storage: CacheStorage::F32(KeysValues::new(cells)), heads, head_dim, capacity }
     }
 
-    /// An empty cache of f16 for `capacity` times, to be filled whole.
+    /// An empty cache of f16 with room for `capacity` times, to be filled whole.
     pub fn narrow(heads: usize, head_dim: usize, capacity: usize) -> Self {
         let capacity = capacity.next_multiple_of(TIME_STEP);
         let cells = heads * head_dim.next_multiple_of(HEAD_STEP) * capacity;
         Self { storage: CacheStorage::F16(KeysValues::new(cells)), heads, head_dim, capacity }
     }
 
-    /// An empty cache of int8 for `capacity` times, to be filled whole.
+    /// An empty cache of int8 with room for `capacity` times, to be filled whole.
     pub fn int8(heads: usize, head_dim: usize, capacity: usize) -> Self {
         let capacity = capacity.next_multiple_of(TIME_STEP);
         let storage = CacheStorage::Int8(Int8KeysValues::new(heads, head_dim, capacity));
         Self { storage, heads, head_dim, capacity }
     }
 
-    /// Makes the cache hold `keys_values`, `[time, 2 * heads * head_dim]`: keys, then values.
+    /// Makes the cache hold `keys_values`, `[time, 2 * heads * head_dim]`: keys, then values. It grows where they are more
+    /// times than there is room for, and then has room for no more than these.
     pub fn fill(&mut self, keys_values: &[f32]) {
-        let (head_dim, dim, cells_of_head) =
-            (self.head_dim, self.heads * self.head_dim, self.padded_head() * self.capacity);
-        assert!(keys_values.len() <= 2 * dim * self.capacity, "more times than the cache has room for");
+        let (heads, head_dim, dim) = (self.heads, self.head_dim, self.heads * self.head_dim);
+        let times = keys_values.len() / (2 * dim);
+        if times > self.capacity {
+            let new = match &self.storage {
+                CacheStorage::F32(_) => Self::new,
+                CacheStorage::F16(_) => Self::narrow,
+                CacheStorage::Int8(_) => Self::int8,
+            };
+            // What it was is given back before.
+            *self = new(heads, head_dim, 0);
+            *self = new(heads, head_dim, times);
+        }
+        let cells_of_head = self.padded_head() * self.capacity;
         match &mut self.storage {
             CacheStorage::F32(cells) => fill(cells, keys_values, dim, head_dim, cells_of_head),
             CacheStorage::F16(cells) => {
@@ -101,16 +112,28 @@ impl HeadCache {
         }
     }
 
-    /// Makes the first `times` times those of `other`, a cache of the same shape.
+    /// Makes room for `times` times, and for twice as many as there was at least; what it holds of f32 stays.
+    pub fn reserve(&mut self, times: usize) {
+        if times > self.capacity {
+            let mut grown = Self::new(self.heads, self.head_dim, times.max(2 * self.capacity));
+            grown.copy_from(self, self.capacity);
+            *self = grown;
+        }
+    }
+
+    /// Makes the first `times` times those of `other`, a cache with heads of the same shape.
     pub fn copy_from(&mut self, other: &Self, times: usize) {
-        let cells_of_head = self.padded_head() * self.capacity;
-        let used = times.next_multiple_of(TIME_STEP) * self.padded_head();
+        self.reserve(times);
+        let width = self.padded_head();
+        let (cells, cells_of_other) = (self.capacity * width, other.capacity * width);
+        let used = times.next_multiple_of(TIME_STEP) * width;
         match (&mut self.storage, &other.storage) {
             (CacheStorage::F32(to), CacheStorage::F32(from)) => {
                 for head in 0..self.heads {
-                    let range = head * cells_of_head..head * cells_of_head + used;
-                    to.keys[range.clone()].copy_from_slice(&from.keys[range.clone()]);
-                    to.values[range.clone()].copy_from_slice(&from.values[range]);
+                    let (to_head, from_head) = (head * cells, head * cells_of_other);
+                    let (to_head, from_head) = (to_head..to_head + used, from_head..from_head + used);
+                    to.keys[to_head.clone()].copy_from_slice(&from.keys[from_head.clone()]);
+                    to.values[to_head].copy_from_slice(&from.values[from_head]);
                 }
             }
             _ => unreachable!("only growing caches, which are f32, are copied"),
@@ -393,84 +416,4 @@ impl<E: Element, const R: usize> SimdOp for Mix<'_, E, R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compute::self_attention::plain;
-    use candle_core::Tensor;
-
-    fn random(shape: (usize, usize)) -> Tensor {
-        Tensor::randn(0f32, 1.0, shape, &candle_core::Device::Cpu).unwrap()
-    }
-
-    fn values(tensor: &Tensor) -> Vec<f32> {
-        tensor.flatten_all().unwrap().to_vec1().unwrap()
-    }
-
-    fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
-        assert_eq!(a.len(), b.len());
-        for (a, b) in a.iter().zip(b) {
-            assert!((a - b).abs() < tolerance, "{a} and {b}");
-        }
-    }
-
-    #[test]
-    fn cached_steps_equal_the_definition() {
-        for (time, heads, head_dim) in [(1, 2, 64), (129, 2, 64), (200, 3, 80), (77, 1, 16)] {
-            let dim = heads * head_dim;
-            let (queries, keys, mixed) = (random((2, dim)), random((time, dim)), random((time, dim)));
-            let both = Tensor::cat(&[&keys, &mixed], 1).unwrap();
-            let mut filled = HeadCache::narrow(heads, head_dim, time);
-            filled.fill(&values(&both));
-            let mut grown = HeadCache::new(heads, head_dim, time);
-            for (t, row) in values(&both).chunks_exact(2 * dim).enumerate() {
-                grown.set(t, &row[..dim], &row[dim..]);
-            }
-            let mut copied = HeadCache::new(heads, head_dim, time);
-            copied.copy_from(&grown, time);
-            let mut int8 = HeadCache::int8(heads, head_dim, time);
-            int8.fill(&values(&both));
-            for (cache, tolerance) in [(&int8, 4e-2), (&filled, 4e-3), (&grown, 1e-4), (&copied, 1e-4)] {
-                let stride = cache.capacity();
-                let mut weights = vec![0.0; 2 * heads * stride];
-                let mut out = vec![0.0; 2 * dim];
-                let seen = [time, time.div_ceil(2)];
-                attend_cached_into(
-                    &values(&queries),
-                    |r| (cache, seen[r]),
-                    heads,
-                    &mut weights,
-                    stride,
-                    &mut out,
-                );
-                for (r, &seen) in seen.iter().enumerate() {
-                    let row = queries.narrow(0, r, 1).unwrap();
-                    let (keys, mixed) = (keys.narrow(0, 0, seen).unwrap(), mixed.narrow(0, 0, seen).unwrap());
-                    let expected = values(&plain(&row, &keys, &mixed, heads));
-                    assert_close(&out[r * dim..(r + 1) * dim], &expected, tolerance);
-                    let total: f32 = weights[r * heads * stride..][..seen].iter().sum();
-                    assert!((total - 1.0).abs() < 1e-4);
-                }
-            }
-        }
-    }
-    #[test]
-    fn queries_of_one_cache_give_the_same_bits_together_and_alone() {
-        for (time, heads, head_dim) in [(1, 2, 64), (300, 3, 80), (77, 1, 16)] {
-            let (rows, dim) = (7, heads * head_dim);
-            let queries = values(&random((rows, dim)));
-            let mut cache = HeadCache::narrow(heads, head_dim, time);
-            cache.fill(&values(&random((time, 2 * dim))));
-            let stride = cache.capacity();
-            let attend = |queries: &[f32]| {
-                let rows = queries.len() / dim;
-                let (mut weights, mut out) = (vec![0.0; rows * heads * stride], vec![0.0; rows * dim]);
-                attend_cached_into(queries, |_| (&cache, time), heads, &mut weights, stride, &mut out);
-                (weights.chunks(stride).flat_map(|row| row[..time].to_vec()).collect::<Vec<_>>(), out)
-            };
-            let alone: Vec<_> = queries.chunks_exact(dim).map(attend).collect();
-            let (weights, out) = attend(&queries);
-            assert_eq!(weights, alone.iter().flat_map(|alone| alone.0.clone()).collect::<Vec<_>>());
-            assert_eq!(out, alone.iter().flat_map(|alone| alone.1.clone()).collect::<Vec<_>>());
-        }
-    }
-}
+mod tests;

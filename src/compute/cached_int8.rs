@@ -63,16 +63,18 @@ impl Int8KeysValues {
 
     /// Attention of one query `[head_dim]` of `head` to the first `times` times; `weights` has the capacity's length.
     pub fn attend(&self, head: usize, times: usize, query: &[f32], weights: &mut [f32], out: &mut [f32]) {
-        let head = &self.heads[head];
-        let kernel = Kernel::best();
-        kernel.scores(head, times, query, weights);
-        let weights = &mut weights[..times];
-        Softmax::new_mut(weights).dispatch();
-        kernel.mix(head, weights, out);
+        self.heads[head].attend(Kernel::best(), times, query, weights, out);
     }
 }
 
 impl Head {
+    fn attend(&self, kernel: Kernel, times: usize, query: &[f32], weights: &mut [f32], out: &mut [f32]) {
+        kernel.scores(self, times, query, weights);
+        let weights = &mut weights[..times];
+        Softmax::new_mut(weights).dispatch();
+        kernel.mix(self, weights, out);
+    }
+
     fn fill<'a>(
         &mut self,
         keys: impl ExactSizeIterator<Item = &'a [f32]> + Clone,
@@ -236,32 +238,61 @@ fn mix(head: &Head, weights: &[f32], out: &mut [f32], multiply_add: impl Fn(f32,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::plain::attention;
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
 
-    #[test]
-    fn every_kernel_gives_what_the_plain_one_gives() {
-        let mut random = fastrand::Rng::with_seed(1);
-        let mut draw = |count: usize| (0..count).map(|_| random.f32() * 4.0 - 2.0).collect::<Vec<f32>>();
-        let shapes = [(1, 2, 64), (64, 1, 64), (77, 1, 16), (130, 3, 80), (1500, 1, 64)];
-        // Miri is slow.
-        let shapes = if cfg!(miri) { &shapes[..4] } else { &shapes };
-        for &(time, heads, head_dim) in shapes {
-            let capacity = usize::next_multiple_of(time, TIME_STEP);
+    /// Rounded to the nearest of 127 steps on either side of 0.
+    fn rounded(row: &[f32]) -> Vec<f32> {
+        let most = row.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        let step = if most > 0.0 { most / 127.0 } else { 1.0 };
+        row.iter().map(|x| (x / step).round_ties_even() * step).collect()
+    }
+
+    /// Keys or values of one head, `[head_dim]` each.
+    fn of_head(keys_values: &[f32], row: usize, offset: usize, head_dim: usize) -> Vec<Vec<f32>> {
+        keys_values.chunks_exact(row).map(|cells| cells[offset..offset + head_dim].to_vec()).collect()
+    }
+
+    /// The same less their mean.
+    fn centred(keys: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let mut mean = vec![0.0; keys[0].len()];
+        for key in keys {
+            mean.iter_mut().zip(key).for_each(|(mean, key)| *mean += key);
+        }
+        mean.iter_mut().for_each(|mean| *mean /= keys.len() as f32);
+        keys.iter().map(|key| key.iter().zip(&mean).map(|(key, mean)| key - mean).collect()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 128 }))]
+
+        /// Nothing is lost but what eight bits do not hold, by any kernel.
+        #[test]
+        fn every_kernel_equals_the_definition_of_rounded_keys_and_values(
+            time in prop_oneof![1usize..5, 62usize..67, 126usize..131, 255usize..258], heads in 1usize..4,
+            head_dim in prop_oneof![1usize..20, 62usize..67, 127usize..131], seed in 0u32..99,
+        ) {
+            let dim = heads * head_dim;
+            let capacity = time.next_multiple_of(TIME_STEP);
+            let keys_values: Vec<f32> = values(time * 2 * dim, seed).iter().map(|x| 2.0 * x).collect();
+            let query: Vec<f32> = values(head_dim, seed + 1).iter().map(|x| 4.0 * x).collect();
             let mut cache = Int8KeysValues::new(heads, head_dim, capacity);
-            cache.fill(&draw(time * 2 * heads * head_dim));
-            let (query, weights) = (draw(head_dim), draw(time));
-            for head in &cache.heads {
-                let run = |kernel: Kernel| {
-                    let (mut scores, mut mixed) = (vec![0.0; capacity], vec![0.0; head_dim]);
-                    kernel.scores(head, time, &query, &mut scores);
-                    kernel.mix(head, &weights, &mut mixed);
-                    scores.truncate(time);
-                    (scores, mixed)
-                };
-                let (scores, mixed) = run(Kernel::Plain);
+            cache.fill(&keys_values);
+            let seen = time.div_ceil(2);
+            for (index, head) in cache.heads.iter().enumerate() {
+                let part = |offset: usize| of_head(&keys_values, 2 * dim, offset + index * head_dim, head_dim);
+                let keys: Vec<Vec<f32>> = centred(&part(0)).iter().map(|key| rounded(key)).collect();
+                let mixed: Vec<Vec<f32>> = part(dim).iter().map(|value| rounded(value)).collect();
+                let [keys, mixed] =
+                    [&keys, &mixed].map(|rows| rows[..seen].iter().map(Vec::as_slice).collect::<Vec<_>>());
+                let expected = attention(&query, &keys, &mixed, &vec![0.0; seen]);
                 for kernel in Kernel::available() {
-                    let (s, m) = run(kernel);
-                    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-3);
-                    assert!(close(&s, &scores) && close(&m, &mixed), "{kernel:?}, {time} x {head_dim}");
+                    let (mut weights, mut out) = (vec![f32::NAN; capacity], vec![f32::NAN; head_dim]);
+                    head.attend(kernel, seen, &query, &mut weights, &mut out);
+                    for (out, expected) in out.iter().zip(&expected) {
+                        prop_assert!((out - expected).abs() < 1e-4, "{kernel:?}: {out} is not {expected}");
+                    }
                 }
             }
         }

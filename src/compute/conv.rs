@@ -184,46 +184,84 @@ impl GroupedConv1d {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{Device, Tensor};
+    use crate::compute::Margin;
+    use crate::compute::plain::{Convolution, error_of, gelu, padded};
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
 
-    fn values(x: Tensor) -> Vec<f32> {
-        x.flatten_all().unwrap().to_vec1().unwrap()
+    fn precision() -> impl Strategy<Value = Precision> {
+        prop::sample::select(&Precision::ALL[..])
     }
 
-    #[test]
-    fn equals_candle_for_both_strides() {
-        let device = Device::Cpu;
-        for (time, stride) in [(9, 1), (9, 2), (8, 2)] {
-            let x = Tensor::randn(0f32, 1.0, (time, 5), &device).unwrap();
-            let weight = Tensor::randn(0f32, 1.0, (7, 5, 3), &device).unwrap();
-            let bias = Tensor::randn(0f32, 1.0, 7, &device).unwrap();
-            let expected = x.t().unwrap().unsqueeze(0).unwrap().contiguous().unwrap();
-            let expected = expected.conv1d(&weight, 1, stride, 1, 1).unwrap();
-            let expected = expected.broadcast_add(&bias.reshape((1, 7, 1)).unwrap()).unwrap();
-            let expected = expected.squeeze(0).unwrap().t().unwrap().gelu_erf().unwrap();
-            let weight: Vec<f32> = weight.flatten_all().unwrap().to_vec1().unwrap();
-            let conv = Conv1d::new(&weight, Some(bias.to_vec1().unwrap()), 5, 3, stride, 1, Precision::F32);
-            let out = conv.padded_gelu(&values(x));
-            let expected = values(expected);
-            assert_eq!(out.len(), expected.len());
-            assert!(out.iter().zip(&expected).all(|(out, expected)| (out - expected).abs() < 1e-5));
-        }
+    /// Whether `out` is what `convolution` makes of `x`, within what `precision` rounds, with or without a GELU after it.
+    fn check(
+        convolution: &Convolution,
+        x: &[f32],
+        precision: Precision,
+        after: After,
+        out: &[f32],
+    ) -> Result<(), TestCaseError> {
+        let mut found = out.iter();
+        let mut wrong = None;
+        let mut missing = 0;
+        convolution.each(x, |sum, weight, window| {
+            let Some(&found) = found.next() else { return missing += 1 };
+            // No slope of GELU is above 1.13.
+            let (expected, steepest) = match after {
+                After::Gelu => (gelu(sum), 1.13),
+                _ => (sum, 1.0),
+            };
+            let tolerance = 1e-5 + steepest * error_of(precision, window, weight);
+            if (f64::from(found) - expected).abs() > tolerance {
+                wrong.get_or_insert(format!("{found} is not {expected} within {tolerance}"));
+            }
+        });
+        prop_assert_eq!(wrong, None);
+        prop_assert_eq!((missing, found.count()), (0, 0), "outputs that are missing and too many");
+        Ok(())
     }
 
-    #[test]
-    fn groups_equal_candle() {
-        let device = Device::Cpu;
-        let x = Tensor::randn(0f32, 1.0, (20, 12), &device).unwrap();
-        let weight = Tensor::randn(0f32, 1.0, (12, 4, 6), &device).unwrap();
-        let expected = x.t().unwrap().unsqueeze(0).unwrap().contiguous().unwrap();
-        let expected = expected.conv1d(&weight, 3, 1, 1, 3).unwrap().squeeze(0).unwrap().t().unwrap();
-        let expected = (expected.narrow(0, 0, 20).unwrap() + 0.5).unwrap().gelu_erf().unwrap();
-        let (x, weight, expected) = (values(x), values(weight), values(expected));
-        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.1)] {
-            let conv = GroupedConv1d::new(&weight, &[0.5; 12], 3, 6, 3, precision);
-            let mut out = vec![0.0; x.len()];
+    proptest! {
+        /// Whisper's stem has kernels of 3 and strides of 1 and 2, wav2vec's front end kernels of 10 to 2 and strides of 5 and 2.
+        #[test]
+        fn convolutions_equal_the_definition(
+            precision in precision(), channels in 1usize..18, outputs in 1usize..36, kernel in 1usize..11,
+            stride in 1usize..6, padding in 0usize..4, frames in 0usize..60, seed in 0u32..99,
+        ) {
+            let (weight, bias) = (values(outputs * channels * kernel, seed), values(outputs, seed + 1));
+            let x: Vec<f32> = values(frames * channels, seed + 2).iter().map(|x| 3.0 * x).collect();
+            let convolution =
+                Convolution { weight: &weight, bias: &bias, channels, kernel, stride, dilation: 1, groups: 1 };
+            let conv = Conv1d::new(&weight, Some(bias.clone()), channels, kernel, stride, padding, precision);
+            // What was in the output before does not matter.
+            let mut out = vec![7.0; 5];
+            conv.forward_into(&x, &mut out);
+            check(&convolution, &x, precision, After::Store, &out)?;
             conv.forward_gelu_into(&x, &mut out);
-            assert!(out.iter().zip(&expected).all(|(out, expected)| (out - expected).abs() < tolerance));
+            check(&convolution, &x, precision, After::Gelu, &out)?;
+            let sound = padded(&x, channels, padding, Margin::Zeros);
+            check(&convolution, &sound, precision, After::Gelu, &conv.padded_gelu(&x))?;
+        }
+
+        /// Groups of one channel, too: a depthwise convolution. An even kernel leaves out a frame.
+        #[test]
+        fn grouped_convolutions_equal_the_definition(
+            precision in precision(), groups in 1usize..6, width in 1usize..9, kernel in 1usize..20,
+            frames in 1usize..50, seed in 0u32..99,
+        ) {
+            let channels = groups * width;
+            let (weight, bias) = (values(channels * width * kernel, seed), values(channels, seed + 1));
+            let x: Vec<f32> = values(frames * channels, seed + 2).iter().map(|x| 3.0 * x).collect();
+            let convolution =
+                Convolution { weight: &weight, bias: &bias, channels, kernel, stride: 1, dilation: 1, groups };
+            let conv = GroupedConv1d::new(&weight, &bias, groups, kernel, kernel / 2, precision);
+            let mut sound = padded(&x, channels, kernel / 2, Margin::Zeros);
+            sound.truncate((frames + kernel - 1) * channels);
+            let mut out = vec![7.0; x.len()];
+            conv.forward_into(&x, &mut out);
+            check(&convolution, &sound, precision, After::Store, &out)?;
+            conv.forward_gelu_into(&x, &mut out);
+            check(&convolution, &sound, precision, After::Gelu, &out)?;
         }
     }
 

@@ -119,6 +119,32 @@ impl DilatedConv1d {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::plain::{Convolution, padded};
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Sounds that are shorter than what a frame hears, too.
+        #[test]
+        fn equals_the_definition(
+            channels in 1usize..10, outputs in 1usize..20, reach in 0usize..4, dilation in 1usize..13,
+            margin in prop::sample::select(&[Margin::Zeros, Margin::Mirror, Margin::None][..]),
+            frames in 1usize..60, seed in 0u32..99,
+        ) {
+            let kernel = 2 * reach + 1;
+            let (weight, bias) = (values(outputs * channels * kernel, seed), values(outputs, seed + 1));
+            let x = values(frames * channels, seed + 2);
+            let conv = DilatedConv1d::new(&weight, bias.clone(), channels, kernel, dilation, margin);
+            let out = conv.forward(&x);
+            let convolution =
+                Convolution { weight: &weight, bias: &bias, channels, kernel, stride: 1, dilation, groups: 1 };
+            let expected = convolution.of(&padded(&x, channels, reach * dilation, margin));
+            prop_assert_eq!(out.len(), expected.len());
+            for (out, expected) in out.iter().zip(&expected) {
+                prop_assert!((f64::from(*out) - expected).abs() < 1e-5, "{out} is not {expected}");
+            }
+        }
+    }
 
     #[test]
     fn equals_the_sums_by_hand() {

@@ -35,24 +35,36 @@ pub fn log_softmax(logits: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::plain;
+    use proptest::prelude::*;
 
-    #[test]
-    fn log_softmax_sums_to_one_and_keeps_masked_entries() {
-        let mut logits = [1.0, 2.0, f32::NEG_INFINITY, 80.0, 79.0];
-        log_softmax(&mut logits);
-        let sum: f32 = logits.iter().map(|x| x.exp()).sum();
-        assert!((sum - 1.0).abs() < 1e-5);
-        assert_eq!(logits[2], f32::NEG_INFINITY);
-        assert!((logits[3] - logits[4] - 1.0).abs() < 1e-5);
-    }
+    proptest! {
+        /// Of any length, and on many threads where it is long.
+        #[test]
+        fn gelu_is_the_exact_one(values in prop::collection::vec(-12f32..12.0, 1..70), times in 1usize..400) {
+            let mut out = if cfg!(miri) { values.clone() } else { values.repeat(times) };
+            gelu_in_place(&mut out);
+            for (x, found) in values.iter().cycle().zip(&out) {
+                let expected = plain::gelu(f64::from(*x));
+                prop_assert!((f64::from(*found) - expected).abs() < 1e-5, "gelu({x}) = {found}");
+            }
+        }
 
-    #[test]
-    fn gelu_is_the_exact_one() {
-        // Values of torch.nn.functional.gelu (approximate="none").
-        for (x, expected) in [(-3.0, -0.004_049_69), (-0.5, -0.154_268_77), (0.0, 0.0), (1.0, 0.841_344_7)] {
-            let mut value = [x];
-            gelu_in_place(&mut value);
-            assert!((value[0] - expected).abs() < 1e-5, "gelu({x}) = {}", value[0]);
+        #[test]
+        fn log_softmax_equals_the_definition(
+            logits in prop::collection::vec(prop_oneof![4 => -80f32..80.0, 1 => Just(f32::NEG_INFINITY)], 1..140),
+        ) {
+            prop_assume!(logits.iter().any(|x| x.is_finite()));
+            let mut found = logits.clone();
+            log_softmax(&mut found);
+            let most = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            let total = logits.iter().map(|&x| (f64::from(x) - most).exp()).sum::<f64>().ln() + most;
+            for (x, found) in logits.iter().zip(found) {
+                match x.is_finite() {
+                    true => prop_assert!((f64::from(found) - (f64::from(*x) - total)).abs() < 5e-5),
+                    false => prop_assert_eq!(found, f32::NEG_INFINITY),
+                }
+            }
         }
     }
 }

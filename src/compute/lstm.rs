@@ -86,27 +86,70 @@ pub(crate) fn lstm_cell(gates: &mut [f32], cell: &mut [f32], hidden: &mut [f32])
 mod tests {
     use super::*;
     use crate::compute::Precision;
+    use crate::compute::plain::{dot, sigmoid};
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
 
-    /// Two frames of a layer of one value, by the equations.
-    #[test]
-    fn equals_the_equations() {
-        let (weight, bias, recurrent) = ([0.5, -1.0, 2.0, 0.3], [0.1, 1.0, -0.2, 0.4], [0.7, 0.2, -0.6, 1.1]);
-        let layer = Lstm::new(
-            Linear::new(&weight, Some(bias.to_vec()), 1, Precision::F32),
-            RowMatrix::from_f32(recurrent.to_vec(), 1),
-        );
-        let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
-        let (mut hidden, mut cell, mut expected) = (0.0f32, 0.0f32, Vec::new());
-        for x in [0.8, -1.5] {
-            let gate = |index: usize| weight[index] * x + bias[index] + recurrent[index] * hidden;
-            cell = sigmoid(gate(1)) * cell + sigmoid(gate(0)) * gate(2).tanh();
-            hidden = sigmoid(gate(3)) * cell.tanh();
-            expected.push(hidden);
+    /// A layer's weights, for the equations of `torch.nn.LSTM`.
+    struct Weights {
+        input: Vec<f32>,
+        bias: Vec<f32>,
+        recurrent: Vec<f32>,
+        inputs: usize,
+        width: usize,
+    }
+
+    impl Weights {
+        /// What comes out of all frames of `x`, `[frames, width]`.
+        fn expected(&self, x: &[f32]) -> Vec<f32> {
+            let (inputs, width) = (self.inputs, self.width);
+            let (mut hidden, mut cell, mut out) = (vec![0.0f32; width], vec![0.0; width], Vec::new());
+            for x in x.chunks_exact(inputs) {
+                let gate = |gate: usize, at: usize| {
+                    let row = gate * width + at;
+                    dot(&self.input[row * inputs..][..inputs], x)
+                        + f64::from(self.bias[row])
+                        + dot(&self.recurrent[row * width..][..width], &hidden)
+                };
+                let step = |at: usize, cell: &mut f64| {
+                    *cell = sigmoid(gate(1, at)) * *cell + sigmoid(gate(0, at)) * gate(2, at).tanh();
+                    (sigmoid(gate(3, at)) * cell.tanh()) as f32
+                };
+                hidden = cell.iter_mut().enumerate().map(|(at, cell)| step(at, cell)).collect();
+                out.extend_from_slice(&hidden);
+            }
+            out
         }
-        let (mut state, mut gates, mut out) = (layer.state(), Vec::new(), Vec::new());
-        layer.forward_into(&[0.8, -1.5], &mut state, &mut gates, &mut out);
-        for (out, expected) in out.iter().zip(&expected) {
-            assert!((out - expected).abs() < 1e-6, "{out} is not {expected}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 128 }))]
+
+        /// However frames are cut into blocks.
+        #[test]
+        fn equals_the_equations(
+            inputs in 1usize..20, width in 1usize..20, blocks in prop::collection::vec(0usize..9, 1..5), seed in 0u32..99,
+        ) {
+            let frames: usize = blocks.iter().sum();
+            let [input, bias, recurrent, x] = [4 * width * inputs, 4 * width, 4 * width * width, frames * inputs]
+                .map(|count| values(count, seed + count as u32).iter().map(|x| 3.0 * x).collect::<Vec<f32>>());
+            let layer = Lstm::new(
+                Linear::new(&input, Some(bias.clone()), inputs, Precision::F32),
+                RowMatrix::from_f32(recurrent.clone(), width),
+            );
+            let expected = Weights { input, bias, recurrent, inputs, width }.expected(&x);
+            let (mut state, mut gates, mut out, mut found) = (layer.state(), Vec::new(), Vec::new(), Vec::new());
+            let mut rest = &x[..];
+            for frames in blocks {
+                let (block, later) = rest.split_at(frames * inputs);
+                layer.forward_into(block, &mut state, &mut gates, &mut out);
+                prop_assert_eq!(out.len(), frames * width);
+                found.extend_from_slice(&out);
+                rest = later;
+            }
+            for (found, expected) in found.iter().zip(&expected) {
+                prop_assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
+            }
         }
     }
 }

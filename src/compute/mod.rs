@@ -20,6 +20,8 @@ mod nearest;
 mod norm;
 mod pack;
 mod panels;
+#[cfg(test)]
+pub(crate) mod plain;
 mod precision;
 mod rows;
 mod self_attention;

@@ -69,6 +69,33 @@ impl LayerNorm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Rows that are far from 0, too, as those of a network's last layers.
+        #[test]
+        fn equals_the_definition(dim in 1usize..140, rows in 1usize..40, offset in -20f32..20.0, seed in 0u32..99) {
+            let (weight, bias) = (values(dim, seed), values(dim, seed + 1));
+            let x: Vec<f32> = values(rows * dim, seed + 2).iter().map(|x| 6.0 * x + offset).collect();
+            let norm = LayerNorm::new(weight.clone(), bias.clone(), 1e-5);
+            let (mut out, mut parallel) = (vec![0.0; x.len()], x.clone());
+            norm.forward_into(&x, &mut out);
+            norm.in_place_parallel(&mut parallel);
+            prop_assert_eq!(&out, &parallel);
+            for (row, out) in x.chunks(dim).zip(out.chunks(dim)) {
+                let mean = row.iter().copied().map(f64::from).sum::<f64>() / dim as f64;
+                let variance = row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / dim as f64;
+                for (((x, out), weight), bias) in row.iter().zip(out).zip(&weight).zip(&bias) {
+                    let normal = (f64::from(*x) - mean) / (variance + 1e-5).sqrt();
+                    let expected = normal * f64::from(*weight) + f64::from(*bias);
+                    // The mean is rounded to f32 as values are, which a small deviation magnifies.
+                    let tolerance = 1e-5 + 4e-6 * f64::from(offset.abs()) / (variance + 1e-5).sqrt();
+                    prop_assert!((f64::from(*out) - expected).abs() < tolerance, "{out} is not {expected}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn normalises_each_row_by_itself() {

@@ -264,77 +264,142 @@ impl Head for NarrowHead {
     }
 }
 
-/// Attention by its definition: `q` `[n, dim]`, `k` and `v` `[t, dim]`.
-#[cfg(test)]
-pub(super) fn plain(
-    q: &candle_core::Tensor,
-    k: &candle_core::Tensor,
-    v: &candle_core::Tensor,
-    heads: usize,
-) -> candle_core::Tensor {
-    use candle_core::{D, Tensor};
-    let split = |x: &Tensor| {
-        let (time, dim) = x.dims2().unwrap();
-        x.reshape((time, heads, dim / heads)).unwrap().transpose(0, 1).unwrap().contiguous().unwrap()
-    };
-    let (q, k, v) = (split(q), split(k), split(v));
-    let scale = (q.dim(D::Minus1).unwrap() as f64).powf(-0.5);
-    let scores = (q.matmul(&k.t().unwrap()).unwrap() * scale).unwrap();
-    let max = scores.max_keepdim(D::Minus1).unwrap();
-    let exp = scores.broadcast_sub(&max).unwrap().exp().unwrap();
-    let weights = exp.broadcast_div(&exp.sum_keepdim(D::Minus1).unwrap()).unwrap();
-    let out = weights.matmul(&v).unwrap().transpose(0, 1).unwrap().contiguous().unwrap();
-    out.flatten_from(1).unwrap()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{Device, Tensor};
+    use crate::compute::plain::attention;
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
 
-    fn values(tensor: &Tensor) -> Vec<f32> {
-        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    /// What queries see of the keys of their sequence.
+    #[derive(Debug, Clone, Copy)]
+    enum Form {
+        Full,
+        /// What came before them.
+        Causal,
+        /// The first half; the rest stands for padding.
+        Padded,
+        /// What is near.
+        Windowed,
+        /// All, with a bias by head, distance and direction.
+        Relative,
     }
 
-    #[test]
-    fn whole_sequences_equal_the_definition() {
-        for (time, heads, head_dim) in [(1, 2, 64), (63, 1, 32), (150, 3, 16), (49, 2, 80)] {
-            let dim = heads * head_dim;
-            let qkv = Tensor::randn(0f32, 1.0, (time, 3 * dim), &Device::Cpu).unwrap();
-            let [q, k, v] = [0, 1, 2].map(|i| qkv.narrow(1, i * dim, dim).unwrap().contiguous().unwrap());
-            let expected = values(&plain(&q, &k, &v, heads));
-            let qkv = values(&qkv);
-            let mut out = vec![0.0; time * dim];
-            self_attention_into(&qkv, heads, &[time], Precision::F32, None, &mut out);
-            assert!(out.iter().zip(&expected).all(|(out, expected)| (out - expected).abs() < 1e-4));
-            // bf16 has eight bits, f16 eleven; values here reach 4.
-            for (format, tolerance) in [(Narrow::Bf16, 0.03), (Narrow::F16, 0.004)] {
-                if !format.is_available() {
+    const FORMS: [Form; 5] = [Form::Full, Form::Causal, Form::Padded, Form::Windowed, Form::Relative];
+
+    impl Form {
+        fn bias(self, head: usize, query: usize, time: usize) -> Vec<f32> {
+            let sees = |key: usize| match self {
+                Self::Full | Self::Relative => true,
+                Self::Causal => key <= query,
+                Self::Padded => key < time.div_ceil(2),
+                Self::Windowed => key.abs_diff(query) <= 3,
+            };
+            let of_key = |key: usize| match (self, sees(key)) {
+                (Self::Relative, _) => (key as f32 - query as f32) * 0.05 * (head + 1) as f32,
+                (_, true) => 0.0,
+                (_, false) => f32::NEG_INFINITY,
+            };
+            (0..time).map(of_key).collect()
+        }
+    }
+
+    fn expected(qkv: &[f32], heads: usize, head_dim: usize, lengths: &[usize], form: Form) -> Vec<f32> {
+        let dim = heads * head_dim;
+        let mut out = Vec::new();
+        let mut first = 0;
+        for &time in lengths {
+            let rows = &qkv[first * 3 * dim..(first + time) * 3 * dim];
+            let part = |part: usize, head: usize| -> Vec<&[f32]> {
+                rows.chunks_exact(3 * dim)
+                    .map(|row| &row[part * dim + head * head_dim..][..head_dim])
+                    .collect()
+            };
+            let mixed: Vec<Vec<f32>> = (0..heads)
+                .map(|head| {
+                    let [queries, keys, values] = [0, 1, 2].map(|index| part(index, head));
+                    let mix = |(at, query): (usize, &&[f32])| {
+                        attention(query, &keys, &values, &form.bias(head, at, time))
+                    };
+                    queries.iter().enumerate().flat_map(mix).collect()
+                })
+                .collect();
+            for row in 0..time {
+                mixed.iter().for_each(|head| out.extend_from_slice(&head[row * head_dim..][..head_dim]));
+            }
+            first += time;
+        }
+        out
+    }
+
+    /// Lengths about those at which queries make another block, or keys another vector.
+    fn length() -> impl Strategy<Value = usize> {
+        prop_oneof![0usize..6, 14usize..18, 62usize..67, 127usize..131]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 96 }))]
+
+        #[test]
+        fn sequences_equal_the_definition_in_every_form(
+            lengths in prop::collection::vec(length(), 1..4), heads in 1usize..4, head_dim in 1usize..35,
+            form in prop::sample::select(&FORMS[..]), seed in 0u32..99,
+        ) {
+            let (time, dim) = (lengths.iter().sum::<usize>(), heads * head_dim);
+            let qkv: Vec<f32> = values(time * 3 * dim, seed).iter().map(|x| 3.0 * x).collect();
+            let expected = expected(&qkv, heads, head_dim, &lengths, form);
+            let add_bias = |head: usize, at: QueryAt, scores: &mut [f32]| {
+                let bias = form.bias(head, at.query, scores.len());
+                scores.iter_mut().zip(bias).for_each(|(score, bias)| *score += bias);
+            };
+            let add_bias: Option<&AddBias> = match form {
+                Form::Full => None,
+                _ => Some(&add_bias),
+            };
+            let far = |out: &[f32], tolerance: f32| {
+                out.iter().zip(&expected).find(|(out, expected)| (*out - *expected).abs() > tolerance).map(|(a, b)| (*a, *b))
+            };
+            let mut out = vec![f32::NAN; time * dim];
+            self_attention_into(&qkv, heads, &lengths, Precision::F32, add_bias, &mut out);
+            prop_assert!(out.iter().all(|x| x.is_finite()));
+            prop_assert_eq!(far(&out, 1e-5), None);
+            // bf16 has eight bits, f16 eleven, sums among them; values here reach 1.5.
+            for (format, tolerance) in [(Narrow::Bf16, 0.03), (Narrow::F16, 0.008)] {
+                if !format.is_available() || !head_dim.is_multiple_of(2) {
                     continue;
                 }
-                let sequence = Sequence { qkv: &qkv, first: 0, time, heads, dim, add_bias: None };
-                sequence.attend(|head| NarrowHead::new(&sequence, head, format), &mut out);
-                assert!(out.iter().zip(&expected).all(|(out, expected)| (out - expected).abs() < tolerance));
+                let (mut rest, mut first) = (&mut out[..], 0);
+                for &length in &lengths {
+                    let qkv = &qkv[first * 3 * dim..(first + length) * 3 * dim];
+                    let sequence = Sequence { qkv, first, time: length, heads, dim, add_bias };
+                    let (out, others) = rest.split_at_mut(length * dim);
+                    if length > 0 {
+                        sequence.attend(|head| NarrowHead::new(&sequence, head, format), out);
+                    }
+                    (rest, first) = (others, first + length);
+                }
+                prop_assert_eq!(far(&out, tolerance), None, "{:?}", format);
             }
         }
     }
 
+    /// Rows are told by their place among all, and where they are in their own sequence.
     #[test]
-    fn sequences_attend_to_themselves_alone_and_see_their_bias() {
-        let (heads, dim, lengths) = (2, 32, [5, 70]);
-        let qkv = values(&Tensor::randn(0f32, 1.0, (75, 3 * dim), &Device::Cpu).unwrap());
-        let only_key_of_query = |_: usize, at: QueryAt, scores: &mut [f32]| {
-            scores.iter_mut().enumerate().for_each(|(key, score)| {
-                if key != at.query {
-                    *score = f32::NEG_INFINITY;
-                }
-            });
+    fn biases_hear_of_every_row_and_head_once() {
+        let (heads, dim, lengths) = (2, 4, [5, 0, 70]);
+        let qkv = values(75 * 3 * dim, 1);
+        let seen = std::sync::Mutex::new(Vec::new());
+        let note = |head: usize, at: QueryAt, scores: &mut [f32]| {
+            seen.lock().unwrap().push((at.row, head, at.query, scores.len()));
         };
         let mut out = vec![0.0; 75 * dim];
-        self_attention_into(&qkv, heads, &lengths, Precision::F32, Some(&only_key_of_query), &mut out);
-        for (row, out) in out.chunks_exact(dim).enumerate() {
-            let value = &qkv[(3 * row + 2) * dim..(3 * row + 3) * dim];
-            assert!(out.iter().zip(value).all(|(out, value)| (out - value).abs() < 1e-6));
-        }
+        self_attention_into(&qkv, heads, &lengths, Precision::F32, Some(&note), &mut out);
+        let mut seen = seen.into_inner().unwrap();
+        seen.sort_unstable();
+        let of_row = |row: usize| if row < 5 { (row, 5) } else { (row - 5, 70) };
+        let expected: Vec<_> = (0..75)
+            .flat_map(|row| (0..heads).map(move |head| (row, head, of_row(row).0, of_row(row).1)))
+            .collect();
+        assert_eq!(seen, expected);
     }
 }

@@ -152,6 +152,8 @@ fn bessel(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
 
     /// `kaiser_sinc_filter1d(0.25, 0.3, 12)` of alias-free-torch, in double precision.
     #[test]
@@ -170,39 +172,50 @@ mod tests {
     const EXPECTED: [f32; 6] =
         [0.002_028_966_4, 0.009_389_464, -0.025_543_464, -0.057_657_376, 0.128_572_61, 0.443_209_8];
 
-    /// By the definition: zeros between samples, edges repeated, then the filter.
-    #[test]
-    fn doubling_and_halving_equal_their_definitions() {
-        let filter = HalfBand::new();
-        let x: Vec<f32> = (0..30).map(|at| ((at * 7) % 11) as f32 - 4.0).collect();
-        let mut doubled = Vec::new();
-        filter.double(&x, 1, &mut doubled);
-        assert_eq!(doubled.len(), 40);
-        for (at, &found) in doubled.iter().enumerate() {
-            // Sample `at` of the doubled sound of frames from DOUBLING_REACH on; tap k hears sample `at + 15 - k` of the
-            // zeros and frames that begin five frames earlier.
-            let place = at + 15;
-            let expected: f32 = (0..TAPS)
-                .filter(|k| (place - k).is_multiple_of(2))
-                .map(|k| 2.0 * filter.taps()[k] * x[(place - k) / 2])
-                .sum();
-            assert!((found - expected).abs() < 1e-5, "{at}: {found} is not {expected}");
+    proptest! {
+        /// By the definitions: to double, zeros between frames and then the filter; to halve, the filter and then every second
+        /// frame. What was in the output before stays.
+        #[test]
+        fn doubling_and_halving_equal_their_definitions(channels in 1usize..20, frames in 0usize..60, seed in 0u32..99) {
+            let filter = HalfBand::new();
+            let x = values(frames * channels, seed);
+            let of = |frame: usize, channel: usize| f64::from(x[frame * channels + channel]);
+            let tap = |at: usize| f64::from(filter.taps()[at]);
+            let (mut doubled, mut halved) = (vec![7.0], vec![7.0]);
+            filter.double(&x, channels, &mut doubled);
+            filter.halve(&x, channels, &mut halved);
+            prop_assert_eq!(doubled.len(), 1 + 2 * frames.saturating_sub(2 * DOUBLING_REACH) * channels);
+            prop_assert_eq!(halved.len(), 1 + (frames + 2).saturating_sub(TAPS) / 2 * channels);
+            for (at, found) in doubled[1..].iter().enumerate() {
+                // Frame `at` of the doubled sound of frames from DOUBLING_REACH on; tap k hears place `at + 15 - k` of the zeros
+                // and frames that begin five frames earlier.
+                let (place, channel) = (at / channels + 15, at % channels);
+                let heard = (0..TAPS).filter(|k| (place - k).is_multiple_of(2));
+                let expected: f64 = heard.map(|k| 2.0 * tap(k) * of((place - k) / 2, channel)).sum();
+                prop_assert!((f64::from(*found) - expected).abs() < 1e-6, "{at}: {found} is not {expected}");
+            }
+            for (at, found) in halved[1..].iter().enumerate() {
+                let (frame, channel) = (at / channels, at % channels);
+                let expected: f64 = (0..TAPS).map(|k| tap(k) * of(2 * frame + k, channel)).sum();
+                prop_assert!((f64::from(*found) - expected).abs() < 1e-6, "{at}: {found} is not {expected}");
+            }
+            prop_assert_eq!((doubled[0], halved[0]), (7.0, 7.0));
         }
-        let mut halved = Vec::new();
-        filter.halve(&x, 1, &mut halved);
-        assert_eq!(halved.len(), 10);
-        let expected: f32 = (0..TAPS).map(|k| filter.taps()[k] * x[4 + k]).sum();
-        assert!((halved[2] - expected).abs() < 1e-5);
-    }
 
-    #[test]
-    fn snakes_wind_by_channel() {
-        let snake = Snake::new(vec![1.0, 2.0], &[1.0, 4.0]);
-        let mut x = [0.5, 0.5, -3.0, 9.0];
-        snake.in_place(&mut x);
-        for (at, (found, x)) in x.iter().zip([0.5f32, 0.5, -3.0, 9.0]).enumerate() {
-            let (a, b): (f32, f32) = [(1.0, 1.0), (2.0, 4.0)][at % 2];
-            assert!((found - (x + (a * x).sin().powi(2) / b)).abs() < 1e-5);
+        #[test]
+        fn snakes_wind_by_channel(channels in 1usize..40, frames in 0usize..1500, seed in 0u32..99) {
+            let frames = if cfg!(miri) { frames % 9 } else { frames };
+            let frequencies: Vec<f32> = values(channels, seed).iter().map(|x| 6.0 * x).collect();
+            let magnitudes: Vec<f32> = values(channels, seed + 1).iter().map(|x| x + 0.6).collect();
+            let x: Vec<f32> = values(frames * channels, seed + 2).iter().map(|x| 20.0 * x).collect();
+            let mut found = x.clone();
+            Snake::new(frequencies.clone(), &magnitudes).in_place(&mut found);
+            for (at, (found, x)) in found.iter().zip(&x).enumerate() {
+                let (a, b, x) = (frequencies[at % channels], f64::from(magnitudes[at % channels]), f64::from(*x));
+                let expected = x + (f64::from(a) * x).sin().powi(2) / b;
+                // A sine of up to 30 is off by what f32 rounds of its phase.
+                prop_assert!((f64::from(*found) - expected).abs() < 1e-5 + 1e-5 / b, "{found} is not {expected}");
+            }
         }
     }
 }

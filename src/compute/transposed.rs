@@ -89,27 +89,39 @@ impl TransposedConv1d {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{Device, Tensor};
+    use crate::compute::Margin;
+    use crate::compute::plain::padded;
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
 
-    #[test]
-    fn equals_candle() {
-        for (kernel, stride) in [(16, 8), (4, 2), (11, 5), (3, 1), (2, 4)] {
-            let device = Device::Cpu;
-            let x = Tensor::randn(0f32, 1.0, (1, 6, 9), &device).unwrap();
-            let weight = Tensor::randn(0f32, 1.0, (6, 3, kernel), &device).unwrap();
-            let expected = x.conv_transpose1d(&weight, 0, 0, stride, 1, 1).unwrap();
-            let expected = (expected.squeeze(0).unwrap().t().unwrap().contiguous().unwrap() + 0.5).unwrap();
-            let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
-            let weight: Vec<f32> = weight.flatten_all().unwrap().to_vec1().unwrap();
-            let conv = TransposedConv1d::new(&weight, &[0.5; 3], kernel, stride);
-            let x = x.squeeze(0).unwrap().t().unwrap().contiguous().unwrap();
-            let around = vec![0.0; (conv.window() - 1) * 6];
-            let padded = [around.clone(), x.flatten_all().unwrap().to_vec1().unwrap(), around].concat();
-            let mut out = Vec::new();
-            conv.forward_into(&padded, &mut out);
-            assert!(out.len() >= expected.len().min(9 * stride * 3), "{kernel}, {stride}");
-            for (at, (found, expected)) in out.iter().zip(&expected).enumerate() {
-                assert!((found - expected).abs() < 1e-5, "{kernel}, {stride}, {at}");
+    proptest! {
+        /// Kernels that are no multiple of the stride, and such as are shorter than it, too.
+        #[test]
+        fn equals_the_definition(
+            channels in 1usize..10, outputs in 1usize..20, kernel in 1usize..18, stride in 1usize..9,
+            frames in 1usize..30, seed in 0u32..99,
+        ) {
+            let (weight, bias) = (values(channels * outputs * kernel, seed), values(outputs, seed + 1));
+            let x = values(frames * channels, seed + 2);
+            let conv = TransposedConv1d::new(&weight, &bias, kernel, stride);
+            // Each frame that goes in adds its kernel to those that come out, from `stride` times its number on.
+            let count = (frames + conv.window() - 1) * stride;
+            let mut expected = vec![0.0; count * outputs];
+            for (at, frame) in x.chunks_exact(channels).enumerate() {
+                for (channel, &x) in frame.iter().enumerate() {
+                    for (output, weight) in weight[channel * outputs * kernel..].chunks_exact(kernel).take(outputs).enumerate() {
+                        for (tap, &weight) in weight.iter().enumerate() {
+                            expected[(at * stride + tap) * outputs + output] += f64::from(x) * f64::from(weight);
+                        }
+                    }
+                }
+            }
+            let mut out = vec![7.0; 3];
+            conv.forward_into(&padded(&x, channels, conv.window() - 1, Margin::Zeros), &mut out);
+            prop_assert_eq!(out.len(), expected.len());
+            for ((out, expected), bias) in out.iter().zip(&expected).zip(bias.iter().cycle()) {
+                let expected = expected + f64::from(*bias);
+                prop_assert!((f64::from(*out) - expected).abs() < 1e-5, "{out} is not {expected}");
             }
         }
     }

@@ -1,116 +1,89 @@
-//! Products in f32: 16 sums in a register, one number of the input at a time.
+//! Weights in f32.
 
-#![expect(clippy::needless_range_loop, reason = "an index runs along several arrays that registers hold")]
-
-use std::arch::x86_64::*;
-use std::hint::black_box;
-use std::ops::Range;
-
-use super::avx512::{by_rows, columns, gelu, strips};
-use super::{Finish, PANEL, Panels, Vector};
+use super::processor::{self, has_single};
+use super::{BLOCK, Finish, Output, PANEL, Panels, Registers, identity, share};
 use crate::compute::linear::After;
+use crate::compute::pack::{Arrays, Taken};
 
-/// Inputs that are multiplied before the next: rows of so many stay in the second-level cache for all panels, and a strip
-/// of them in the first.
-const DEPTH: usize = 512;
+/// A weight in f32.
+pub(in crate::compute) struct SinglePanels(Panels);
 
-/// Rows to be multiplied.
-#[derive(Clone, Copy)]
-pub struct Rows {
-    pub start: *const f32,
-    /// Numbers from one row to the next.
-    pub stride: usize,
-    pub count: usize,
+impl SinglePanels {
+    /// Packs `weight`, `[outputs, inputs]`; none where the processor has no registers that wide.
+    pub fn new(weight: &[f32], inputs: usize) -> Option<Self> {
+        let word = |row: usize, k: usize| weight[row * inputs + k].to_bits();
+        has_single()
+            .then(|| Self(Panels::new(Registers::Wide, weight.len() / inputs, inputs, word, identity)))
+    }
+
+    /// Adds its array to those that are kept.
+    pub fn put<'a>(&'a self, arrays: &mut Arrays<'a>) {
+        arrays.put(&self.0.vectors);
+    }
+
+    /// A weight `[outputs, inputs]` that was kept; none where the processor has no registers that wide.
+    pub fn take(arrays: &mut Taken, inputs: usize, outputs: usize) -> Option<Self> {
+        has_single().then(|| Panels::take(Registers::Wide, arrays, outputs, inputs)).flatten().map(Self)
+    }
+
+    /// `x Wᵀ + bias` into or onto `out`, `[rows, outputs]`; rows of `x` start every `stride` numbers.
+    pub fn multiply(&self, x: &[f32], stride: usize, bias: Option<&[f32]>, out: &mut [f32], after: After) {
+        let (inputs, outputs) = (self.0.depth, self.0.outputs);
+        let rows = out.len() / outputs;
+        assert_eq!(out.len(), rows * outputs, "whole rows of outputs");
+        assert!(rows == 0 || x.len() >= (rows - 1) * stride + inputs, "a row for each of `out`");
+        assert!(bias.is_none_or(|bias| bias.len() == outputs), "a bias has one value an output");
+        let finish = Finish { bias, after, stride: outputs };
+        let out = Output(out.as_mut_ptr());
+        share(rows, BLOCK, &self.0, |first, rows, panels| {
+            let out = out.at(first * outputs + panels.start * PANEL);
+            processor::single_panels(&x[first * stride..], stride, rows, &self.0, panels, out, &finish);
+        });
+    }
 }
 
-/// Products of `x` with some `panels` of a weight of f32, the first output of which goes to `out`.
-///
-/// # Safety
-/// The processor has AVX-512; each row of `x` is as long as the weight is deep; `out` has room for as many rows as `x`, each
-/// `finish.stride` after the last, and for the outputs of the panels.
-#[target_feature(enable = "avx512f,avx512bw")]
-pub unsafe fn single_panels(x: Rows, weight: &Panels, panels: Range<usize>, out: *mut f32, finish: &Finish) {
-    // A weight without inputs gives what is added to nothing.
-    for first in (0..weight.depth.max(1)).step_by(DEPTH) {
-        let part = first..weight.depth.min(first + DEPTH);
-        for panel in panels.clone() {
-            let next = weight.from(panel + 1).get(2 * part.start..).unwrap_or_default();
-            let out = out.wrapping_add((panel - panels.start) * PANEL);
-            for (strip, (row, rows)) in strips(x.count).enumerate() {
-                let tile = Tile { weight, panel, part: part.clone(), finish };
-                // A strip fetches one of the two halves that the next panel has for these inputs.
-                let soon = match strip {
-                    0 | 1 => next.get(strip * part.len()..(strip + 1) * part.len()).unwrap_or_default(),
-                    _ => &[],
-                };
-                // SAFETY: the rows from `row` on are within those that the caller vouches for.
-                unsafe {
-                    let start = x.start.add(row * x.stride);
-                    let out = out.add(row * finish.stride);
-                    by_rows!(rows, tile_of(&tile, start, x.stride, soon, out));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::gelu_in_place;
+    use crate::compute::rows::values;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn singles_equal_the_plain_product(
+            rows in 1usize..40, inputs in prop_oneof![1usize..40, 500usize..530, 1020usize..1030], outputs in 1usize..70,
+            gap in 0usize..9, after in prop::sample::select(vec![After::Store, After::Add, After::Gelu]), seed in 0u32..99,
+        ) {
+            let stride = inputs + gap;
+            let weight = values(outputs * inputs, seed);
+            let Some(panels) = SinglePanels::new(&weight, inputs) else { return Ok(()) };
+            let x = values((rows - 1) * stride + inputs, seed + 1);
+            let bias = values(outputs, seed + 2);
+            let mut out = vec![1.0; rows * outputs];
+            panels.multiply(&x, stride, Some(&bias), &mut out, after);
+            for (m, out) in out.chunks_exact(outputs).enumerate() {
+                for (n, out) in out.iter().enumerate() {
+                    let product = |i: usize| f64::from(x[m * stride + i]) * f64::from(weight[n * inputs + i]);
+                    let sum: f64 = (0..inputs).map(product).sum();
+                    let mut expected = [sum as f32 + bias[n] + if after == After::Add { 1.0 } else { 0.0 }];
+                    if after == After::Gelu {
+                        gelu_in_place(&mut expected);
+                    }
+                    prop_assert!((out - expected[0]).abs() < 1e-4);
                 }
             }
         }
     }
-}
 
-/// What a few rows are multiplied with.
-struct Tile<'a> {
-    weight: &'a Panels,
-    panel: usize,
-    /// The inputs.
-    part: Range<usize>,
-    finish: &'a Finish<'a>,
-}
-
-/// `soon` are vectors that are needed soon.
-///
-/// # Safety
-/// As [`single_panels`], for `R` rows.
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn tile_of<const R: usize>(tile: &Tile, x: *const f32, stride: usize, soon: &[Vector], out: *mut f32) {
-    let Tile { weight, panel, part, finish } = tile;
-    let vectors = weight.from(*panel).as_ptr().cast::<f32>();
-    let mut sums = [[_mm512_setzero_ps(); 2]; R];
-    for (step, k) in part.clone().enumerate() {
-        if step < soon.len() {
-            // What comes next is far away: a weight does not fit where its neighbour is.
-            _mm_prefetch::<_MM_HINT_T1>(soon.as_ptr().wrapping_add(step).cast());
-        }
-        // SAFETY: `k` is within the depth of the panel and of the rows.
-        unsafe {
-            let weights =
-                [_mm512_load_ps(vectors.add(k * PANEL)), _mm512_load_ps(vectors.add(k * PANEL + 16))];
-            for r in 0..R {
-                let x = _mm512_set1_ps(*x.add(r * stride + k));
-                sums[r][0] = _mm512_fmadd_ps(x, weights[0], sums[r][0]);
-                sums[r][1] = _mm512_fmadd_ps(x, weights[1], sums[r][1]);
-            }
-        }
-    }
-    // In memory from here on: else the compiler keeps them there while they grow too.
-    let sums = black_box(sums);
-    let (is_first, is_last) = (part.start == 0, part.end == weight.depth);
-    for half in 0..2 {
-        let column = panel * PANEL + half * 16;
-        let mask = columns(weight.outputs, column);
-        // SAFETY: what lies past the outputs is masked out; a bias is as long as there are outputs.
-        unsafe {
-            let bias = match finish.bias.filter(|_| is_first) {
-                Some(bias) => _mm512_maskz_loadu_ps(mask, bias.as_ptr().wrapping_add(column)),
-                None => _mm512_setzero_ps(),
-            };
-            for r in 0..R {
-                let out = out.wrapping_add(r * finish.stride + half * 16);
-                let mut value = _mm512_add_ps(sums[r][half], bias);
-                if !is_first || finish.after == After::Add {
-                    value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, out));
-                }
-                if is_last && finish.after == After::Gelu {
-                    value = gelu(value);
-                }
-                _mm512_mask_storeu_ps(out, mask, value);
-            }
+    /// Numbers below the normal ones slow down what is multiplied with them a hundredfold.
+    #[test]
+    fn gelu_gives_no_number_below_the_normal_ones() {
+        let Some(panels) = SinglePanels::new(&[1.0], 1) else { return };
+        for step in 0..4000 {
+            let mut out = [0.0f32];
+            panels.multiply(&[step as f32 / -100.0], 1, None, &mut out, After::Gelu);
+            assert!(!out[0].is_subnormal(), "{} becomes {:e}", step as f32 / -100.0, out[0]);
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::compute::{
 };
 use crate::models::loader::Loader;
 
+/// Tokens of a sequence that there is room for at first: those of most texts of 30 s.
+const FIRST_POSITIONS: usize = 128;
+
 /// Token and position embeddings, a stack of pre-norm transformer layers with cross-attention, and logits
 /// tied to the token embeddings.
 pub struct Decoder {
@@ -64,7 +67,7 @@ impl DecoderState {
         self.length
     }
 
-    /// Tokens that there is room for.
+    /// Tokens that the network has positions for.
     pub fn capacity(&self) -> usize {
         self.positions
     }
@@ -83,6 +86,13 @@ impl DecoderState {
     /// Forgets all but the first `length` tokens.
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
+    }
+
+    /// Makes room for `more` tokens.
+    fn reserve(&mut self, more: usize) {
+        for layer in &mut self.layers {
+            layer.reserve(self.length + more);
+        }
     }
 
     /// Becomes a copy of `other`.
@@ -176,26 +186,23 @@ impl Decoder {
     /// Keys and values of an encoding, `[frames, dim]`, for every layer, in f32.
     pub fn cross_cache(&self, encoding: &Tensor) -> Result<CrossCache> {
         let frames = encoding.dim(0)?;
-        let mut cache = self.new_cross_cache(|heads, head_dim, _| HeadCache::new(heads, head_dim, frames));
+        let mut cache = self.new_cross_cache(|heads, head_dim| HeadCache::new(heads, head_dim, frames));
         self.fill_cross_cache(encoding, &mut cache)?;
         Ok(cache)
     }
 
-    /// Room for the keys and values of the longest encoding, in f16, or int8 where the network is: half or a quarter of
-    /// the memory to read in each step.
+    /// An empty cache, whose keys and values will be in f16, or int8 where the network is: half or a quarter of the memory to
+    /// read in each step. It grows to the longest encoding that is put into it.
     pub fn narrow_cross_cache(&self) -> CrossCache {
-        self.new_cross_cache(match self.precision {
-            Precision::F32 | Precision::Bf16 => HeadCache::narrow,
-            Precision::Int8 => HeadCache::int8,
+        self.new_cross_cache(|heads, head_dim| match self.precision {
+            Precision::F32 | Precision::Bf16 => HeadCache::narrow(heads, head_dim, 0),
+            Precision::Int8 => HeadCache::int8(heads, head_dim, 0),
         })
     }
 
-    fn new_cross_cache(&self, new: impl Fn(usize, usize, usize) -> HeadCache) -> CrossCache {
-        let Config { decoder_heads: heads, dim, source_positions, .. } = self.config;
-        CrossCache {
-            layers: self.layers.iter().map(|_| new(heads, dim / heads, source_positions)).collect(),
-            frames: 0,
-        }
+    fn new_cross_cache(&self, new: impl Fn(usize, usize) -> HeadCache) -> CrossCache {
+        let Config { decoder_heads: heads, dim, .. } = self.config;
+        CrossCache { layers: self.layers.iter().map(|_| new(heads, dim / heads)).collect(), frames: 0 }
     }
 
     /// Puts the keys and values of an encoding, `[frames, dim]`, into `cache`, in place of what it held.
@@ -210,8 +217,8 @@ impl Decoder {
     /// A hypothesis with no tokens yet that listens to `cross`.
     pub fn state(&self, cross: Arc<CrossCache>) -> DecoderState {
         let Config { decoder_heads: heads, dim, target_positions, .. } = self.config;
-        let layers =
-            self.layers.iter().map(|_| HeadCache::new(heads, dim / heads, target_positions)).collect();
+        let room = FIRST_POSITIONS.min(target_positions);
+        let layers = self.layers.iter().map(|_| HeadCache::new(heads, dim / heads, room)).collect();
         DecoderState { cross, layers, length: 0, positions: target_positions }
     }
 
@@ -220,7 +227,8 @@ impl Decoder {
     /// Logits of the wanted inputs, in their order, are then in `workspace`. `observe` sees the
     /// cross-attention weights of each layer.
     ///
-    /// Nothing is allocated once `workspace` has seen as many inputs.
+    /// Nothing is allocated once `workspace` has seen as many inputs, and the states have held as many tokens: room for them
+    /// is doubled when it is full, at first after 128.
     ///
     /// # Panics
     /// Where a state would pass the network's last position, or a token lies outside the vocabulary.
@@ -233,6 +241,9 @@ impl Decoder {
     ) {
         let Config { dim, decoder_heads: heads, vocabulary, .. } = self.config;
         let rows = inputs.len();
+        for (index, state) in states.iter_mut().enumerate() {
+            state.reserve(inputs.iter().filter(|input| input.state == index).count());
+        }
         let self_stride = states.iter().flat_map(|state| state.layers.first()).map(HeadCache::capacity).max();
         let cross_stride =
             states.iter().flat_map(|state| state.cross.layers.first()).map(HeadCache::capacity).max();

@@ -6,8 +6,9 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::{Finish, Int8Product, PANEL, Vector};
-use crate::compute::linear::After;
+use super::super::int8::Int8Product;
+use super::super::{Finish, PANEL, Panels, Vector};
+use super::floats::{self, Floats, methods};
 
 /// Rows that are multiplied together: 24 sums, two vectors of the panel and a spread row fill the 32 registers.
 const ROWS: usize = 12;
@@ -136,7 +137,7 @@ pub unsafe fn int8_panel(product: &Int8Product, panel: usize, out: *mut f32, fin
 
 /// The parts of `rows` that are multiplied at once.
 pub(super) fn strips(rows: usize) -> impl Iterator<Item = (usize, usize)> {
-    super::strips(rows, ROWS)
+    super::super::strips(rows, ROWS)
 }
 
 /// `soon` are vectors that are needed soon, of which as many as the panel is deep are fetched.
@@ -183,10 +184,8 @@ unsafe fn int8_tile<const R: usize>(
                 let shift = _mm512_mullo_epi32(weight_sums, _mm512_set1_epi32(product.zeros[first + r]));
                 let sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums[r][half], shift));
                 let scale = _mm512_mul_ps(scales, _mm512_set1_ps(product.scales[first + r]));
-                let out = out.add(r * finish.stride);
-                finish_vector(finish, mask, column, out.wrapping_add(half * 16), |bias| {
-                    _mm512_fmadd_ps(sum, scale, bias)
-                });
+                let out = out.add(r * finish.stride).wrapping_add(half * 16);
+                floats::finish(finish, mask, column, out, |bias| _mm512_fmadd_ps(sum, scale, bias));
             }
         }
     }
@@ -201,7 +200,7 @@ pub unsafe fn bf16_panel(
     x: *const u16,
     stride: usize,
     rows: usize,
-    panels: &super::Panels,
+    panels: &Panels,
     panel: usize,
     out: *mut f32,
     finish: &Finish,
@@ -222,7 +221,7 @@ pub unsafe fn bf16_panel(
 unsafe fn bf16_tile<const R: usize>(
     x: *const u16,
     stride: usize,
-    panels: &super::Panels,
+    panels: &Panels,
     panel: usize,
     out: *mut f32,
     finish: &Finish,
@@ -248,7 +247,7 @@ unsafe fn bf16_tile<const R: usize>(
             // SAFETY: what lies past the outputs is masked out.
             unsafe {
                 let out = out.add(r * finish.stride).wrapping_add(half * 16);
-                finish_vector(finish, mask, column, out, |bias| _mm512_add_ps(sums[r][half], bias));
+                floats::finish(finish, mask, column, out, |bias| _mm512_add_ps(sums[r][half], bias));
             }
         }
     }
@@ -263,30 +262,58 @@ pub(super) fn columns(outputs: usize, column: usize) -> __mmask16 {
     }
 }
 
-/// # Safety
-/// `out` has room for the outputs of `mask`.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn finish_vector(
-    finish: &Finish,
-    mask: __mmask16,
-    column: usize,
-    out: *mut f32,
-    product: impl FnOnce(__m512) -> __m512,
-) {
-    // SAFETY: the caller vouches for `out`; a bias is as long as there are outputs.
-    unsafe {
-        let bias = match finish.bias {
-            Some(bias) => _mm512_maskz_loadu_ps(mask, bias.as_ptr().wrapping_add(column)),
-            None => _mm512_setzero_ps(),
-        };
-        let value = product(bias);
-        let value = match finish.after {
-            After::Store => value,
-            After::Gelu => gelu(value),
-            After::Add => _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, out)),
-        };
-        _mm512_mask_storeu_ps(out, mask, value);
+impl Floats for __m512 {
+    type Lanes = __mmask16;
+
+    #[inline(always)]
+    unsafe fn lanes(outputs: usize, column: usize) -> __mmask16 {
+        columns(outputs, column)
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32, lanes: __mmask16) -> Self {
+        // SAFETY: the caller vouches for those numbers that there are.
+        unsafe { _mm512_maskz_loadu_ps(lanes, from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, lanes: __mmask16) {
+        // SAFETY: as above.
+        unsafe { _mm512_mask_storeu_ps(to, lanes, self) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        // SAFETY: the caller vouches for the processor.
+        unsafe { _mm512_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn below(self, limit: Self, value: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(self, limit), value) }
+    }
+
+    #[inline(always)]
+    unsafe fn by_sign(self, negative: Self, other: Self) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            let is_negative = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self, _mm512_setzero_ps());
+            _mm512_mask_blend_ps(is_negative, other, negative)
+        }
+    }
+
+    methods! {
+        add(other): _mm512_add_ps,
+        subtract(other): _mm512_sub_ps,
+        multiply(other): _mm512_mul_ps,
+        multiply_add(factor, sum): _mm512_fmadd_ps,
+        multiply_subtract_from(factor, sum): _mm512_fnmadd_ps,
+        greater(other): _mm512_max_ps,
+        magnitude(): _mm512_abs_ps,
+        rounded(): _mm512_roundscale_ps::<8>,
+        reciprocal(): _mm512_rcp14_ps,
+        times_power_of_two(power): _mm512_scalef_ps,
     }
 }
 
@@ -308,32 +335,6 @@ unsafe fn load_bf16(vector: *const Vector) -> __m512bh {
     unsafe { std::mem::transmute(_mm512_load_si512(vector.cast())) }
 }
 
-/// The exact GELU, `x Φ(x)`, by the approximation 7.1.26 of Abramowitz and Stegun to the error function: right to 2e-7.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(super) fn gelu(x: __m512) -> __m512 {
-    const TERMS: [f32; 5] = [1.061_405_4, -1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6];
-    let one = _mm512_set1_ps(1.0);
-    let magnitude = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(std::f32::consts::FRAC_1_SQRT_2));
-    let divisor = _mm512_fmadd_ps(magnitude, _mm512_set1_ps(0.327_591_1), one);
-    // A step of Newton's makes the 14 bits of an estimate 24, and is faster than a division.
-    let estimate = _mm512_rcp14_ps(divisor);
-    let t = _mm512_mul_ps(estimate, _mm512_fnmadd_ps(divisor, estimate, _mm512_set1_ps(2.0)));
-    let mut sum = _mm512_set1_ps(TERMS[0]);
-    for term in &TERMS[1..] {
-        sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(*term));
-    }
-    let square = _mm512_mul_ps(magnitude, magnitude);
-    // What would be less than the least normal number is 0: products of lesser ones take a hundred times as long.
-    let counts = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(square, _mm512_set1_ps(80.0));
-    let tail = _mm512_maskz_mov_ps(counts, exp(_mm512_sub_ps(_mm512_setzero_ps(), square)));
-    // erfc(|x| / √2) / 2, the part of the normal distribution beyond |x|.
-    let beyond = _mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(sum, t), tail), _mm512_set1_ps(0.5));
-    let negative = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, _mm512_setzero_ps());
-    let below = _mm512_mask_blend_ps(negative, _mm512_sub_ps(one, beyond), beyond);
-    _mm512_mul_ps(x, below)
-}
-
 /// The exponential of numbers that are not above 0, to 18 bits: enough for what is kept in 11.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -348,26 +349,6 @@ pub(super) fn exp_short(x: __m512) -> __m512 {
         sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(*term));
     }
     _mm512_scalef_ps(sum, power)
-}
-
-/// The exponential of numbers that are not above 0, to 2 units in the last place.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn exp(x: __m512) -> __m512 {
-    const TERMS: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5];
-    // Below, the result is 0 whatever is done; it must not wrap around.
-    let x = _mm512_max_ps(x, _mm512_set1_ps(-150.0));
-    let power = _mm512_roundscale_ps::<8>(_mm512_mul_ps(x, _mm512_set1_ps(std::f32::consts::LOG2_E)));
-    // ln 2 in two parts, so that nothing is lost.
-    let rest = _mm512_fnmadd_ps(power, _mm512_set1_ps(0.693_359_4), x);
-    let rest = _mm512_fnmadd_ps(power, _mm512_set1_ps(-2.121_944_4e-4), rest);
-    let mut sum = _mm512_set1_ps(TERMS[0]);
-    for term in &TERMS[1..] {
-        sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(*term));
-    }
-    let squares = _mm512_mul_ps(rest, rest);
-    let value = _mm512_add_ps(_mm512_fmadd_ps(sum, squares, rest), _mm512_set1_ps(1.0));
-    _mm512_scalef_ps(value, power)
 }
 
 /// The least and the most of `row`, with 0 among them.

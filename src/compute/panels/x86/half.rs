@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
+use super::super::{PANEL, Panels};
 use super::avx512::{by_rows, columns, exp_short, strips};
-use super::{PANEL, Panels};
 
 /// Products that a lane sums in f16 before the sum is added to one in f32.
 const RUN: usize = 64;

@@ -11,8 +11,9 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::ops::Range;
 
-use super::{Finish, Int8Product, Vector, strips};
-use crate::compute::linear::After;
+use super::super::int8::Int8Product;
+use super::super::{BLOCK, Finish, Vector, strips};
+use super::floats::{self, Floats, methods};
 
 /// Outputs of a panel.
 pub const PANEL: usize = 16;
@@ -33,7 +34,7 @@ pub fn is_available() -> bool {
 
 /// Rows of `depth` bytes that a task takes at most.
 pub fn int8_block(depth: usize) -> usize {
-    (ROOM / depth.max(1)).clamp(4 * ROWS, super::BLOCK) / ROWS * ROWS
+    (ROOM / depth.max(1)).clamp(4 * ROWS, BLOCK) / ROWS * ROWS
 }
 
 /// Calls `$tile::<R>` for `R` rows, which registers hold.
@@ -142,15 +143,15 @@ unsafe fn int8_tile<const R: usize>(
     let sums = black_box(sums);
     for half in 0..2 {
         let column = panel * PANEL + half * 8;
-        let lanes = Lanes::of(weight.panels.outputs, column);
         // SAFETY: what lies past the outputs is left alone.
         unsafe {
-            let scales = lanes.load(weight.scales.as_ptr().wrapping_add(column));
-            let bias = lanes.load_bias(finish, column);
+            let lanes = __m256::lanes(weight.panels.outputs, column);
+            let scales = __m256::load(weight.scales.as_ptr().wrapping_add(column), lanes);
             for r in 0..R {
+                let sum = _mm256_cvtepi32_ps(sums[r][half]);
                 let scale = _mm256_mul_ps(scales, _mm256_set1_ps(product.scales[first + r]));
-                let value = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r][half]), scale, bias);
-                lanes.finish(finish.after, out.wrapping_add(r * finish.stride + half * 8), value);
+                let out = out.wrapping_add(r * finish.stride + half * 8);
+                floats::finish(finish, lanes, column, out, |bias| _mm256_fmadd_ps(sum, scale, bias));
             }
         }
     }
@@ -158,125 +159,87 @@ unsafe fn int8_tile<const R: usize>(
 
 /// Those of eight outputs that there are.
 #[derive(Clone, Copy)]
-enum Lanes {
+pub enum Lanes {
     All,
     /// The first so many, all bits of whose numbers are set.
     Some(__m256i),
 }
 
-impl Lanes {
-    /// Those from `column` on.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn of(outputs: usize, column: usize) -> Self {
+impl Floats for __m256 {
+    type Lanes = Lanes;
+
+    #[inline(always)]
+    unsafe fn lanes(outputs: usize, column: usize) -> Lanes {
         match outputs.saturating_sub(column) {
-            8.. => Self::All,
-            some => {
+            8.. => Lanes::All,
+            // SAFETY: the caller vouches for the processor.
+            some => unsafe {
                 let places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-                Self::Some(_mm256_cmpgt_epi32(_mm256_set1_epi32(some as i32), places))
-            }
+                Lanes::Some(_mm256_cmpgt_epi32(_mm256_set1_epi32(some as i32), places))
+            },
         }
     }
 
-    /// # Safety
-    /// These can be read from `from` on.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn load(self, from: *const f32) -> __m256 {
-        // SAFETY: the caller vouches for it.
+    #[inline(always)]
+    unsafe fn load(from: *const f32, lanes: Lanes) -> Self {
+        // SAFETY: the caller vouches for those numbers that there are.
         unsafe {
-            match self {
-                Self::All => _mm256_loadu_ps(from),
-                Self::Some(mask) => _mm256_maskload_ps(from, mask),
+            match lanes {
+                Lanes::All => _mm256_loadu_ps(from),
+                Lanes::Some(mask) => _mm256_maskload_ps(from, mask),
             }
         }
     }
 
-    /// # Safety
-    /// A bias is as long as there are outputs, of which these begin at `column`.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn load_bias(self, finish: &Finish, column: usize) -> __m256 {
-        match finish.bias {
-            // SAFETY: the caller vouches for it.
-            Some(bias) => unsafe { self.load(bias.as_ptr().wrapping_add(column)) },
-            None => _mm256_setzero_ps(),
-        }
-    }
-
-    /// # Safety
-    /// `out` has room for these.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn finish(self, after: After, out: *mut f32, value: __m256) {
-        // SAFETY: the caller vouches for it.
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, lanes: Lanes) {
+        // SAFETY: as above.
         unsafe {
-            let value = match after {
-                After::Store => value,
-                After::Gelu => gelu(value),
-                After::Add => _mm256_add_ps(value, self.load(out)),
-            };
-            match self {
-                Self::All => _mm256_storeu_ps(out, value),
-                Self::Some(mask) => _mm256_maskstore_ps(out, mask, value),
+            match lanes {
+                Lanes::All => _mm256_storeu_ps(to, self),
+                Lanes::Some(mask) => _mm256_maskstore_ps(to, mask, self),
             }
         }
     }
-}
 
-/// The exact GELU, as that of `avx512`.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn gelu(x: __m256) -> __m256 {
-    const TERMS: [f32; 5] = [1.061_405_4, -1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6];
-    let one = _mm256_set1_ps(1.0);
-    let sign = _mm256_set1_ps(-0.0);
-    let magnitude = _mm256_mul_ps(_mm256_andnot_ps(sign, x), _mm256_set1_ps(std::f32::consts::FRAC_1_SQRT_2));
-    let divisor = _mm256_fmadd_ps(magnitude, _mm256_set1_ps(0.327_591_1), one);
-    // A step of Newton's makes the 12 bits of an estimate 23, and is faster than a division.
-    let estimate = _mm256_rcp_ps(divisor);
-    let t = _mm256_mul_ps(estimate, _mm256_fnmadd_ps(divisor, estimate, _mm256_set1_ps(2.0)));
-    let mut sum = _mm256_set1_ps(TERMS[0]);
-    for term in &TERMS[1..] {
-        sum = _mm256_fmadd_ps(sum, t, _mm256_set1_ps(*term));
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        // SAFETY: the caller vouches for the processor.
+        unsafe { _mm256_set1_ps(x) }
     }
-    let square = _mm256_mul_ps(magnitude, magnitude);
-    // What would be less than the least normal number is 0: products of lesser ones take a hundred times as long.
-    let counts = _mm256_cmp_ps::<_CMP_LT_OQ>(square, _mm256_set1_ps(80.0));
-    let tail = _mm256_and_ps(counts, exp(_mm256_xor_ps(square, sign)));
-    // erfc(|x| / √2) / 2, the part of the normal distribution beyond |x|.
-    let beyond = _mm256_mul_ps(_mm256_mul_ps(_mm256_mul_ps(sum, t), tail), _mm256_set1_ps(0.5));
-    // The sign of x chooses.
-    let below = _mm256_blendv_ps(_mm256_sub_ps(one, beyond), beyond, x);
-    _mm256_mul_ps(x, below)
-}
 
-/// The exponential of numbers that are not above 0, to 2 units in the last place; of those below -87, that of -87.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn exp(x: __m256) -> __m256 {
-    const TERMS: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5];
-    let x = _mm256_max_ps(x, _mm256_set1_ps(-87.0));
-    let power = round(_mm256_mul_ps(x, _mm256_set1_ps(std::f32::consts::LOG2_E)));
-    // ln 2 in two parts, so that nothing is lost.
-    let rest = _mm256_fnmadd_ps(power, _mm256_set1_ps(0.693_359_4), x);
-    let rest = _mm256_fnmadd_ps(power, _mm256_set1_ps(-2.121_944_4e-4), rest);
-    let mut sum = _mm256_set1_ps(TERMS[0]);
-    for term in &TERMS[1..] {
-        sum = _mm256_fmadd_ps(sum, rest, _mm256_set1_ps(*term));
+    #[inline(always)]
+    unsafe fn below(self, limit: Self, value: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(self, limit), value) }
     }
-    let squares = _mm256_mul_ps(rest, rest);
-    let value = _mm256_add_ps(_mm256_fmadd_ps(sum, squares, rest), _mm256_set1_ps(1.0));
-    times_power_of_two(value, power)
+
+    #[inline(always)]
+    unsafe fn by_sign(self, negative: Self, other: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm256_blendv_ps(other, negative, self) }
+    }
+
+    methods! {
+        add(other): _mm256_add_ps,
+        subtract(other): _mm256_sub_ps,
+        multiply(other): _mm256_mul_ps,
+        multiply_add(factor, sum): _mm256_fmadd_ps,
+        multiply_subtract_from(factor, sum): _mm256_fnmadd_ps,
+        greater(other): _mm256_max_ps,
+        magnitude(): magnitude,
+        rounded(): _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>,
+        reciprocal(): _mm256_rcp_ps,
+        times_power_of_two(power): times_power_of_two,
+    }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn round(x: __m256) -> __m256 {
-    _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x)
+fn magnitude(x: __m256) -> __m256 {
+    _mm256_andnot_ps(_mm256_set1_ps(-0.0), x)
 }
 
-/// `x`, near 1, times two to the whole number `power`, not below -126.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn times_power_of_two(x: __m256, power: __m256) -> __m256 {
