@@ -2,7 +2,6 @@
 # make test     all tests, the model included
 # make test-ort the tests of ONNX models, with ONNX Runtime fetched for them
 # make test-arm the layers' tests on ARM, emulated
-# make miri     the layers' tests under Miri, which finds undefined behaviour; on it they are plain code
 # make lint     formatting, clippy, documentation
 # make bench    the project's own benchmarks
 # make bench-peers    awaaz beside faster-whisper and whisper.cpp; ARGS go to benches/peers/compare.py
@@ -21,7 +20,7 @@ ORT := $(TARGET)/onnxruntime
 
 ARM := aarch64-unknown-linux-gnu
 
-.PHONY: help setup setup-sound setup-ort setup-arm setup-miri build model demo test test-ort test-arm miri lint bench bench-peers
+.PHONY: help setup setup-sound setup-ort setup-arm build model demo test test-ort test-arm lint bench bench-peers
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
@@ -75,11 +74,6 @@ setup-arm: setup
 	rustup target add $(ARM)
 	$(install)
 
-# Miri comes with nightly compilers alone, any of which will do.
-setup-miri: setup
-	@rustup run nightly rustc --version > /dev/null 2>&1 || rustup toolchain install nightly --profile minimal
-	rustup component add --toolchain nightly miri rust-src
-
 build: setup
 	cargo build --release --locked
 
@@ -102,14 +96,6 @@ test-arm: setup-arm
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
 	cargo test --release --locked --target $(ARM) --no-default-features --lib compute
-
-# Miri has no wide registers, so that kernels are chosen as on a processor without them. Two threads, so that it sees what
-# they do to each other; threads of a pool are never joined, which it takes for leaks. Few shapes, since it is slow.
-miri: setup-miri
-	export MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows -Zmiri-num-cpus=2"
-	MIRIFLAGS+=" -Zmiri-permissive-provenance"
-	export PROPTEST_CASES=2
-	cargo +nightly miri test --locked --no-default-features --lib compute
 
 lint: setup
 	cargo fmt --check
