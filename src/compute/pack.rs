@@ -226,7 +226,8 @@ fn remove_unused(folder: &Path) {
     }
 }
 
-#[cfg(test)]
+// Miri maps no files.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
     use crate::compute::rows::values;

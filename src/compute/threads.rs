@@ -129,6 +129,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processors to stay on")]
     fn threads_stay_on_their_processors() {
         let Some(usable) = core_affinity::get_core_ids() else {
             return println!("skipped: this system does not tell which processors there are");

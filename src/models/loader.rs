@@ -15,7 +15,7 @@ pub struct Loader<'a> {
 /// The pack of the weights of `checkpoint` for this processor, where it says that packs are kept.
 pub fn pack_of(checkpoint: &Checkpoint, precision: Precision) -> Option<Pack> {
     /// Changes with what is in a pack.
-    const FORMAT: &str = concat!("awaaz ", env!("CARGO_PKG_VERSION"), ", format 1");
+    const FORMAT: &str = concat!("awaaz ", env!("CARGO_PKG_VERSION"), ", format 2");
     let folder = checkpoint.packs()?;
     let files = checkpoint.identity()?;
     let kernel = kernels();
@@ -66,7 +66,20 @@ impl<'a> Loader<'a> {
 
     /// Layers of one width of input, stacked to one that gives their outputs side by side.
     pub fn linear(&self, names: &[String], inputs: usize, outputs: usize) -> Result<Linear> {
-        self.packed(names, inputs, outputs * names.len(), || self.unpacked_linear(names, inputs, outputs))
+        self.linear_in(self.precision, names, inputs, outputs)
+    }
+
+    /// The same, multiplied in `precision` whatever others are.
+    pub fn linear_in(
+        &self,
+        precision: Precision,
+        names: &[String],
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Linear> {
+        self.packed(names, inputs, outputs * names.len(), || {
+            self.unpacked_linear(precision, names, inputs, outputs)
+        })
     }
 
     /// The layer that was packed under `names`, of all of them `[outputs, inputs]`; else the one that `make` makes.
@@ -87,12 +100,18 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn unpacked_linear(&self, names: &[String], inputs: usize, outputs: usize) -> Result<Linear> {
+    fn unpacked_linear(
+        &self,
+        precision: Precision,
+        names: &[String],
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Linear> {
         let mut weight = Vec::with_capacity(names.len() * outputs * inputs);
         for name in names {
             weight.extend(self.values(&format!("{name}.weight"), &[outputs, inputs])?);
         }
-        Ok(Linear::new(&weight, Some(self.biases(names, outputs)?), inputs, self.precision))
+        Ok(Linear::new(&weight, Some(self.biases(names, outputs)?), inputs, precision))
     }
 
     /// As [`Loader::linear`], for few rows at a time.

@@ -18,7 +18,7 @@ use super::inputs::{Input, expand};
 use super::stop::Stop;
 use crate::asr::{AudioSource, Recognizer, Transcript};
 use crate::audio::{AudioStream, DecodeOptions};
-use crate::compute::Precision;
+use crate::compute::{Precision, give_back_large_buffers};
 use crate::output::{
     Existing, Format, Origin, OutputFolder, Progress, Style, output_names, pace, split_by_speaker,
 };
@@ -55,6 +55,7 @@ pub fn load_recognizer(settings: &RecognizerSettings, stop: &Stop) -> Result<Box
 /// [`Error::Setting`] where the arguments contradict each other, [`Error::Io`] where the output folder cannot be
 /// made or stdout cannot be written to, and those of loading the model, unless a file was done before.
 pub fn run(args: &TranscribeArgs, environment: Environment) -> Result<Exit> {
+    give_back_large_buffers();
     let expanded = expand(&args.inputs);
     let tally = Tally { inputs: expanded.len(), ..Tally::default() };
     let (inputs, unusable): (Vec<_>, Vec<_>) = expanded.into_iter().partition(Result::is_ok);

@@ -213,3 +213,124 @@ impl FeatureProjection {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::Threads;
+    use crate::compute::plain::{self, Convolution};
+    use proptest::prelude::*;
+
+    /// Kernels and strides of wav2vec 2.0's seven layers.
+    const SHAPE: [(usize, usize); 7] = [(10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2)];
+
+    /// The norm of a layer.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Kind {
+        None,
+        Channels,
+        Frames,
+    }
+
+    /// Weight and bias of each layer.
+    type Weights = Vec<(Vec<f32>, Vec<f32>)>;
+
+    fn weights(channels: usize, random: &mut fastrand::Rng) -> Weights {
+        let layer = |(index, (kernel, _)): (usize, (usize, usize))| {
+            let inputs = kernel * if index == 0 { 1 } else { channels };
+            // Outputs are about as large as inputs.
+            let mut draw = |count: usize, size: f32| -> Vec<f32> {
+                (0..count).map(|_| size * (random.f32() - 0.5)).collect()
+            };
+            (draw(channels * inputs, 5.0 / (inputs as f32).sqrt()), draw(channels, 1.0))
+        };
+        SHAPE.into_iter().enumerate().map(layer).collect()
+    }
+
+    fn norm_of(index: usize, kind: Kind, bias: &[f32]) -> Norm {
+        match kind {
+            Kind::Channels if index == 0 => Norm::Channels(vec![1.5; bias.len()], bias.to_vec()),
+            Kind::Frames => Norm::Frames(LayerNorm::new(vec![1.5; bias.len()], bias.to_vec(), EPS)),
+            _ => Norm::None,
+        }
+    }
+
+    fn encoder(weights: &Weights, kind: Kind, precision: Precision) -> FeatureEncoder {
+        let layer = |(index, (weight, bias)): (usize, &(Vec<f32>, Vec<f32>))| {
+            let (kernel, stride) = SHAPE[index];
+            let channels = if index == 0 { 1 } else { bias.len() };
+            let conv = Conv1d::new(weight, Some(bias.clone()), channels, kernel, stride, 0, precision);
+            ConvLayer { conv, norm: norm_of(index, kind, bias) }
+        };
+        FeatureEncoder { layers: weights.iter().enumerate().map(layer).collect() }
+    }
+
+    /// By the definition, layer by layer.
+    fn expected(weights: &Weights, kind: Kind, sound: &[f32]) -> Vec<f32> {
+        let mut x = sound.to_vec();
+        for (index, (weight, bias)) in weights.iter().enumerate() {
+            let ((kernel, stride), outputs) = (SHAPE[index], bias.len());
+            let channels = if index == 0 { 1 } else { outputs };
+            let mut out =
+                Convolution { weight, bias, channels, kernel, stride, dilation: 1, groups: 1 }.of(&x);
+            if kind == Kind::Channels && index == 0 {
+                for (channel, &shift) in bias.iter().enumerate() {
+                    let column = || out.iter().skip(channel).step_by(outputs);
+                    let count = column().count() as f64;
+                    let mean = column().sum::<f64>() / count;
+                    let variance = column().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+                    let scale = 1.5 / (variance + f64::from(EPS)).sqrt();
+                    out.iter_mut().skip(channel).step_by(outputs).for_each(|x| {
+                        *x = (*x - mean) * scale + f64::from(shift);
+                    });
+                }
+            }
+            x = out.into_iter().map(|x| plain::gelu(x) as f32).collect();
+        }
+        x
+    }
+
+    fn sound(samples: usize, random: &mut fastrand::Rng) -> Vec<f32> {
+        (0..samples).map(|_| 2.0 * random.f32() - 1.0).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// However many frames are made together, and by how many threads.
+        #[test]
+        fn frames_made_a_few_at_a_time_equal_the_definition(
+            samples in 0usize..20_000, channels in 1usize..7, threads in 1usize..4, is_normed: bool, seed: u64,
+        ) {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let (weights, sound) = (weights(channels, &mut random), sound(samples, &mut random));
+            let kind = if is_normed { Kind::Channels } else { Kind::None };
+            let encoder = encoder(&weights, kind, Precision::F32);
+            let found = Threads::new(threads).unwrap().run(|| encoder.forward(&sound));
+            let expected = expected(&weights, kind, &sound);
+            prop_assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(&expected) {
+                prop_assert!((found - expected).abs() < 1e-4 * expected.abs().max(1.0), "{found} is not {expected}");
+            }
+        }
+
+        /// To the bit, in all numbers.
+        #[test]
+        fn a_frame_does_not_depend_on_those_it_is_made_with(
+            samples in 400usize..20_000, channels in 2usize..20, threads in 1usize..4, is_normed: bool, seed: u64,
+            precision in prop::sample::select(&Precision::ALL[..]),
+        ) {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let (weights, sound) = (weights(channels, &mut random), sound(samples, &mut random));
+            let kind = if is_normed { Kind::Frames } else { Kind::None };
+            let encoder = encoder(&weights, kind, precision);
+            let (mut whole, mut next) = (sound.clone(), Vec::new());
+            for layer in &encoder.layers {
+                layer.forward_into(&whole, &[], &mut next);
+                std::mem::swap(&mut whole, &mut next);
+            }
+            let found = Threads::new(threads).unwrap().run(|| encoder.forward(&sound));
+            prop_assert!(found == whole);
+        }
+    }
+}

@@ -8,7 +8,6 @@
 
 use std::arch::x86_64::*;
 use std::cell::Cell;
-use std::hint::black_box;
 use std::ops::Range;
 
 use super::super::int8::Int8Product;
@@ -139,8 +138,27 @@ unsafe fn int8_tile<const R: usize>(
             }
         }
     }
-    // In memory from here on: else the compiler keeps them there while they grow too.
-    let sums = black_box(sums);
+    // SAFETY: the caller vouches for it.
+    unsafe { finish_tile(product, first, panel, &sums, out, finish) }
+}
+
+/// Turns the sums of `R` rows into outputs.
+///
+/// A function of its own, so that sums are in memory from here on: else the compiler keeps them there while they grow, too.
+///
+/// # Safety
+/// As [`int8_panels`], for `R` rows.
+#[inline(never)]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn finish_tile<const R: usize>(
+    product: &Int8Product,
+    first: usize,
+    panel: usize,
+    sums: &[[__m256i; 2]; R],
+    out: *mut f32,
+    finish: &Finish,
+) {
+    let weight = product.weight;
     for half in 0..2 {
         let column = panel * PANEL + half * 8;
         // SAFETY: what lies past the outputs is left alone.
