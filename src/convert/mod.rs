@@ -3,5 +3,11 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`units`] | sound to discrete units, by clusters of an encoder's frames |
+//! | [`content`] | sound to what is said in it, between units |
+//! | [`decoder`] | what is said, and the pitch, to log-mel frames of a speaker |
+//! | [`converter`] | all of it, of sounds of any length |
 
+pub mod content;
+pub mod converter;
+pub mod decoder;
 pub mod units;

@@ -29,6 +29,7 @@ mod span;
 pub mod speaker;
 pub mod standardise;
 mod svm;
+pub mod spectral_loss;
 pub mod train;
 mod vector;
 
