@@ -6,7 +6,7 @@ use super::decoder::Decoder;
 use super::units::Codebook;
 use crate::Result;
 use crate::models::vocoder::spectral::SpectralVocoder;
-use crate::weights::bytes_digest;
+use crate::weights::Sha256;
 
 /// What each is called in errors.
 const NAME: &str = "vc";
@@ -19,7 +19,7 @@ static VOCODER: &[u8] = include_bytes!("../../models/vc/vocoder.safetensors");
 /// # Errors
 /// [`Error::Model`](crate::Error::Model) where the library was built with a damaged file, as also below.
 pub fn codebook() -> Result<(Codebook, String)> {
-    Ok((Codebook::from_bytes(Path::new(NAME), CODEBOOK)?, bytes_digest(CODEBOOK).to_string()))
+    Ok((Codebook::from_bytes(Path::new(NAME), CODEBOOK)?, Sha256::of_bytes(CODEBOOK).to_string()))
 }
 
 /// The decoder that is built in.

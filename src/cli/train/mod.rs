@@ -10,6 +10,8 @@ mod vc;
 mod vocoder;
 mod voices;
 
+pub(super) use speaker::records;
+
 use clap::{Args, Subcommand};
 
 use super::Exit;
