@@ -35,8 +35,12 @@ impl MarkedWav {
         fs::create_dir_all(folder).map_err(io)?;
         let temporary = NamedTempFile::new_in(folder).map_err(io)?;
         let file = temporary.reopen().map_err(io)?;
-        let spec =
-            WavSpec { channels: 1, sample_rate: rate.0, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let spec = WavSpec {
+            channels: 1,
+            sample_rate: rate.0,
+            bits_per_sample: 16,
+            sample_format: SampleFormat::Int,
+        };
         let writer = WavWriter::new(BufWriter::new(file), spec).map_err(|error| refused(path, error))?;
         Ok(Self { path: path.to_path_buf(), temporary, writer, written: 0 })
     }

@@ -51,7 +51,9 @@ mod tests {
         assert_eq!(card.codebook, digest);
         assert_eq!(card.shape.content, codebook.parts().iter().map(|part| part.width).sum::<usize>());
         assert!(card.steps > 0 && card.data.iter().all(|data| data.licence == "CC BY 4.0"));
-        assert!(vocoder.card().steps > 0 && codebook.card().data.iter().all(|data| data.licence == "CC BY 4.0"));
+        assert!(
+            vocoder.card().steps > 0 && codebook.card().data.iter().all(|data| data.licence == "CC BY 4.0")
+        );
         let pitch = [120.0; 40];
         let contents = vec![0.0; 20 * card.shape.content];
         let mel = decoder.frames(&contents, &pitch, &vec![0.0625; card.shape.speaker]).unwrap();

@@ -197,10 +197,180 @@ impl Joiner<'_> {
             }
         }
         let ready = window.pitch.len().saturating_sub(kept);
-        self.tail = Voiced {
-            mel: window.mel.split_off(ready * MEL.mels),
-            pitch: window.pitch.split_off(ready),
-        };
+        self.tail =
+            Voiced { mel: window.mel.split_off(ready * MEL.mels), pitch: window.pitch.split_off(ready) };
         self.stream.push(&window.mel, &window.pitch, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decoder::{DecoderCard, DecoderShape};
+    use super::super::units::tests_support::codebook;
+    use super::*;
+    use crate::learn::head;
+    use crate::learn::train::Vars;
+    use crate::models::trainable::Tensors;
+    use crate::models::vocoder::spectral::{Shape, SpectralNetwork, VocoderCard};
+    use candle_core::{Device, Tensor};
+
+    /// A frame is the mean, the power and the first sample of its hop.
+    struct Simple;
+
+    impl Encoder for Simple {
+        fn hop(&self) -> usize {
+            320
+        }
+
+        fn layers(&self) -> usize {
+            5
+        }
+
+        fn width(&self) -> usize {
+            3
+        }
+
+        fn encode(&self, sounds: &[&[f32]], _layer: usize) -> Result<Vec<Tensor>> {
+            let frames = |sound: &&[f32]| {
+                let frame = |hop: &[f32]| {
+                    let count = hop.len() as f32;
+                    let power = hop.iter().map(|x| x * x).sum::<f32>() / count;
+                    [hop.iter().sum::<f32>() / count, power, hop[0]]
+                };
+                let values: Vec<f32> = sound.chunks(320).flat_map(frame).collect();
+                Ok(Tensor::from_vec(values.clone(), (values.len() / 3, 3), &Device::Cpu)?)
+            };
+            sounds.iter().map(frames).collect()
+        }
+    }
+
+    fn begun(begin: impl FnOnce(&Vars)) -> Tensors {
+        let vars = Vars::new(3, &Device::Cpu);
+        begin(&vars);
+        Tensors::new(vars.all().into_iter().map(|(name, var)| (name, var.as_tensor().clone())).collect())
+    }
+
+    /// Networks that have learnt nothing but the level of speech.
+    fn converter() -> Converter {
+        let shape = DecoderShape { content: 5, width: 8, speaker: 2 };
+        let decoder = begun(|vars| {
+            shape.network(vars).unwrap();
+            vars.set("proj.bias", &[-4.0; 80]).unwrap();
+        });
+        let card = DecoderCard {
+            shape,
+            softness: 0.1,
+            codebook: String::new(),
+            speaker: head::Encoder { name: "none".into(), sha256: None },
+            data: Vec::new(),
+            steps: 0,
+            seconds: 0.0,
+            validation: 0.0,
+            seed: 0,
+            created_by: "awaaz".into(),
+        };
+        let shape = Shape { width: 8, hidden: 16, blocks: 2 };
+        let vocoder = begun(|vars| {
+            SpectralNetwork::new(vars, shape).unwrap();
+        });
+        let of_vocoder = VocoderCard {
+            shape,
+            data: Vec::new(),
+            steps: 0,
+            seconds: 0.0,
+            validation: 0.0,
+            seed: 0,
+            created_by: "awaaz".into(),
+        };
+        Converter {
+            encoder: Box::new(Simple),
+            codebook: codebook(),
+            decoder: Decoder::new(&decoder, card).unwrap(),
+            vocoder: SpectralVocoder::new(&vocoder, of_vocoder).unwrap(),
+            threads: Threads::new(1).unwrap(),
+        }
+    }
+
+    /// A voice that glides from 100 to 200 Hz.
+    fn glide(samples: usize) -> Vec<f32> {
+        let mut phase = 0.0_f64;
+        let sample = |at: usize| {
+            phase += std::f64::consts::TAU * (100.0 + 100.0 * at as f64 / samples as f64) / 16_000.0;
+            (1..10).map(|harmonic| (phase * f64::from(harmonic)).sin()).sum::<f64>() as f32 * 0.05
+        };
+        (0..samples).map(sample).collect()
+    }
+
+    /// Comes in blocks.
+    struct Blocks<'a>(std::slice::Chunks<'a, f32>);
+
+    impl Samples for Blocks<'_> {
+        fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
+            *block = self.0.next().unwrap_or_default().to_vec();
+            Ok(block.len())
+        }
+    }
+
+    fn converted(converter: &Converter, source: &mut dyn Samples, pitch: Pitch, seed: u64) -> Vec<f32> {
+        let target = Target { vector: vec![0.6, 0.8], pitch: Some(220.0) };
+        let mut out = Vec::new();
+        let manner = Manner { target: &target, pitch, seed };
+        let count = converter.convert(source, manner, &mut |samples| {
+            out.extend_from_slice(samples);
+            Ok(())
+        });
+        assert_eq!(count.unwrap(), out.len() as u64);
+        out
+    }
+
+    #[test]
+    fn as_many_samples_come_out_as_went_in_and_blocks_do_not_matter() {
+        let converter = converter();
+        for samples in [1, 159, 160, 5000, WINDOW, WINDOW + 1, 2 * WINDOW + 777] {
+            let sound = glide(samples);
+            let whole = converted(&converter, &mut &sound[..], Pitch::Keep, 1);
+            assert_eq!(whole.len(), samples);
+            assert_eq!(converted(&converter, &mut Blocks(sound.chunks(4567)), Pitch::Keep, 1), whole);
+            assert!(samples < 5000 || converted(&converter, &mut &sound[..], Pitch::Keep, 2) != whole);
+        }
+        let none = converter.convert(
+            &mut &[][..],
+            Manner { target: &Target { vector: vec![1.0, 0.0], pitch: None }, pitch: Pitch::Keep, seed: 0 },
+            &mut |_| Ok(()),
+        );
+        assert!(none.unwrap_err().to_string().contains("no sound"));
+    }
+
+    /// The greatest step from one sample to the next is no greater where windows join than elsewhere.
+    #[test]
+    fn joins_are_not_heard() {
+        let converter = converter();
+        let sound = glide(3 * WINDOW);
+        let out = converted(&converter, &mut &sound[..], Pitch::Keep, 1);
+        let steps: Vec<f32> = out.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+        let most = |range: std::ops::Range<usize>| steps[range].iter().copied().fold(0.0, f32::max);
+        let inner = most(OVERLAP..WINDOW - 2 * OVERLAP);
+        for join in [WINDOW - OVERLAP, 2 * (WINDOW - OVERLAP)] {
+            let here = most(join - 800..join + OVERLAP + 800);
+            assert!(here < 1.25 * inner, "{here} beside {inner}");
+        }
+    }
+
+    #[test]
+    fn pitch_moves_to_the_targets_middle_or_stays() {
+        let converter = converter();
+        let sound = glide(10 * 16_000);
+        let middle = |pitch_of: Pitch| {
+            let out = converted(&converter, &mut &sound[..], pitch_of, 1);
+            median_pitch(&pitch(&out)).unwrap()
+        };
+        let (kept, moved) = (middle(Pitch::Keep), middle(Pitch::Target));
+        assert!((kept - 150.0).abs() < 8.0 && (moved - 220.0).abs() < 12.0, "{kept} and {moved}");
+    }
+
+    #[test]
+    fn copies_are_as_long_as_their_source() {
+        let sound = glide(4321);
+        assert_eq!(converter().copy_synthesis(&sound, 0).unwrap().len(), 4321);
     }
 }

@@ -27,9 +27,9 @@ mod number;
 mod smo;
 mod span;
 pub mod speaker;
+pub mod spectral_loss;
 pub mod standardise;
 mod svm;
-pub mod spectral_loss;
 pub mod train;
 mod vector;
 

@@ -91,7 +91,8 @@ impl Resolution {
                 let share = if at == 0 || at == last { 1.0 } else { 0.5 };
                 bin * (share * slope / magnitude(bin))
             };
-            let mut of_spectrum: Vec<Complex<f32>> = bins.iter().zip(of_bins).enumerate().map(slope).collect();
+            let mut of_spectrum: Vec<Complex<f32>> =
+                bins.iter().zip(of_bins).enumerate().map(slope).collect();
             (of_spectrum[0].im, of_spectrum[last].im) = (0.0, 0.0);
             self.inverse
                 .process(&mut of_spectrum, &mut samples)
@@ -238,6 +239,9 @@ mod tests {
         assert!(slopes.iter().all(|slope| slope.abs() < 1e-3));
         let louder: Vec<f32> = sound.iter().map(|x| 2.0 * x).collect();
         let found = loss.of(&louder, &sound, 1.0, None);
-        assert!((found.convergence - 1.0).abs() < 0.01 && (found.bands - 2f64.ln()).abs() < 0.01, "{found:?}");
+        assert!(
+            (found.convergence - 1.0).abs() < 0.01 && (found.bands - 2f64.ln()).abs() < 0.01,
+            "{found:?}"
+        );
     }
 }

@@ -254,7 +254,14 @@ impl<'a> Bench<'a> {
         ])
     }
 
-    fn heard(&self, number: usize, pair: &Pair, sound: &[f32], edits: Option<Edits>, took: f64) -> Result<Heard> {
+    fn heard(
+        &self,
+        number: usize,
+        pair: &Pair,
+        sound: &[f32],
+        edits: Option<Edits>,
+        took: f64,
+    ) -> Result<Heard> {
         let vector = self.parts.speakers.vector(sound)?;
         let alike = |name: &str| f64::from(cosine(&vector, &self.speakers[name].target.vector));
         Ok(Heard {
@@ -356,6 +363,11 @@ mod tests {
         assert!(row.nearer.low <= row.nearer.value && row.nearer.value <= row.nearer.high);
         let text = table(&[row], 3, 2);
         assert!(text.contains("| simple decoder | 66.7 % (") && text.contains("20.0 % ("), "{text}");
-        assert!(super::row("x", vec![heard("a", 0.9, None)], &Bootstrap::default()).unwrap().word_errors.is_none());
+        assert!(
+            super::row("x", vec![heard("a", 0.9, None)], &Bootstrap::default())
+                .unwrap()
+                .word_errors
+                .is_none()
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::Result;
 use crate::asr::{AudioSource, LanguageChoice, Model, Observer, Options, Segment};
 use crate::cli::ctc_args::CtcArgs;
 use crate::cli::model_args::{ModelArgs, Talk};
@@ -10,7 +11,6 @@ use crate::compute::Precision;
 use crate::score::{Edits, Normalisation, normalise, word_errors};
 use crate::speaker::SpeakerModel;
 use crate::time::SampleIndex;
-use crate::Result;
 
 /// What is said, and in which language.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,8 +58,7 @@ impl<'a> Judge<'a> {
 
 /// Errors of what was heard, against what was heard of the source.
 pub fn errors(source: &Words, heard: &Words) -> Edits {
-    let normalisation =
-        if source.language == "en" { Normalisation::English } else { Normalisation::Basic };
+    let normalisation = if source.language == "en" { Normalisation::English } else { Normalisation::Basic };
     let [source, heard] = [source, heard].map(|words| normalise(&words.text, normalisation));
     word_errors(&source, &heard)
 }

@@ -149,8 +149,14 @@ pub fn run(args: &ConvertArgs) -> Result<Exit> {
         Some(_) => Some(Judge::load(&args.parts.model, talk, &stop)?),
         None => None,
     };
-    let mut work =
-        Work { args, parts: &parts, target: &target, judge: judge.as_ref(), stop: &stop, reports: Vec::new() };
+    let mut work = Work {
+        args,
+        parts: &parts,
+        target: &target,
+        judge: judge.as_ref(),
+        stop: &stop,
+        reports: Vec::new(),
+    };
     let mut failed = unusable.len();
     for error in unusable.into_iter().filter_map(Result::err) {
         progress.error(&format!("error: {error}"));
@@ -181,7 +187,8 @@ fn outs(args: &ConvertArgs, inputs: &[Input]) -> Result<Vec<PathBuf>> {
     match (&args.out, inputs) {
         (Some(out), [_]) if is_file(out) && !out.is_dir() => return Ok(vec![out.clone()]),
         (Some(out), _) if is_file(out) && !out.is_dir() => {
-            let reason = format!("{} is one file and there are several sources; name a folder", out.display());
+            let reason =
+                format!("{} is one file and there are several sources; name a folder", out.display());
             return Err(Error::Setting(reason));
         }
         _ => {}
@@ -195,7 +202,8 @@ fn outs(args: &ConvertArgs, inputs: &[Input]) -> Result<Vec<PathBuf>> {
         folder.join(name)
     };
     let outs: Vec<PathBuf> = output_names(&origins)?.into_iter().map(name).collect();
-    let same = |a: &Path, b: &Path| matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b);
+    let same =
+        |a: &Path, b: &Path| matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b);
     match inputs.iter().zip(&outs).find(|(input, out)| same(&input.path, out)) {
         Some((input, _)) => {
             let path = input.path.display();

@@ -99,7 +99,9 @@ impl Parts {
             if seconds < LEAST_SPEECH {
                 return Err(Error::audio(
                     input.path.display().to_string(),
-                    format!("has {seconds:.1} s of speech; at least {LEAST_SPEECH} s are needed to know a voice"),
+                    format!(
+                        "has {seconds:.1} s of speech; at least {LEAST_SPEECH} s are needed to know a voice"
+                    ),
                 ));
             }
             speech.push(found);

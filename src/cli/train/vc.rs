@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::learning::{Learnt, LearningArgs, Task};
+use super::learning::{LearningArgs, Learnt, Task};
 use super::voices::{Voice, VoiceArgs, Voices, seconds};
 use crate::cli::Exit;
 use crate::cli::model_args::{ModelArgs, Talk};
@@ -110,7 +110,8 @@ pub fn run(args: &VcArgs) -> Result<Exit> {
         let content = Contents::new(&maker.codebook)?.width();
         let shape = DecoderShape { content, width: args.width, speaker: speakers.width() };
         let task = VcTask { args, shape, codebook: digest(&args.codebook)?, clips };
-        let mels: Vec<f32> = task.clips.train.iter().flat_map(|clip| clip.voice.mel.iter().copied()).collect();
+        let mels: Vec<f32> =
+            task.clips.train.iter().flat_map(|clip| clip.voice.mel.iter().copied()).collect();
         let moments = Moments::of_rows(&mels, MEL.mels);
         let begin = |vars: &Vars| begin(vars, shape, &moments);
         let Learnt { tensors, validation, seconds: took } =
@@ -197,7 +198,12 @@ struct VcRun {
 }
 
 impl VcTask<'_> {
-    fn card(&self, data: Vec<crate::learn::head::Data>, speakers: &SpeakerModel, validation: f64) -> DecoderCard {
+    fn card(
+        &self,
+        data: Vec<crate::learn::head::Data>,
+        speakers: &SpeakerModel,
+        validation: f64,
+    ) -> DecoderCard {
         let voices = self.clips.train.iter().map(|clip| &clip.voice);
         DecoderCard {
             shape: self.shape,
@@ -214,7 +220,13 @@ impl VcTask<'_> {
     }
 
     /// The loss of `batch` stretches of `clips`.
-    fn of(&self, params: &dyn Params, clips: &[Clip], batch: usize, random: &mut fastrand::Rng) -> Result<Tensor> {
+    fn of(
+        &self,
+        params: &dyn Params,
+        clips: &[Clip],
+        batch: usize,
+        random: &mut fastrand::Rng,
+    ) -> Result<Tensor> {
         let frames = self.args.learning.frames;
         let (mut inputs, mut mels, mut speakers) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..batch {

@@ -7,7 +7,7 @@ use clap::Args;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::learning::{Learnt, LearningArgs, Task};
+use super::learning::{LearningArgs, Learnt, Task};
 use super::voices::{Voice, VoiceArgs, Voices, seconds};
 use crate::Result;
 use crate::cli::Exit;
@@ -136,8 +136,7 @@ impl Stretch {
         let start = random.usize(..=voice.frames() - frames);
         let pitch = voice.pitch[start..start + frames].to_vec();
         let mut source = Source::new(random.u64(..));
-        let mut excitations: Vec<Excitation> =
-            pitch.iter().filter_map(|&hertz| source.push(hertz)).collect();
+        let mut excitations: Vec<Excitation> = pitch.iter().filter_map(|&hertz| source.push(hertz)).collect();
         excitations.extend(source.finish());
         let mel = &voice.mel[start * MEL.mels..(start + frames) * MEL.mels];
         let samples = &voice.samples[start * MEL.hop..(start + frames) * MEL.hop];

@@ -72,7 +72,14 @@ impl VoiceArgs {
     ///
     /// # Errors
     /// Those of the corpora; [`Error::Setting`] where fewer than two speakers have such clips; [`Error::Interrupted`].
-    pub fn read(&self, least: usize, share: f32, seed: u64, progress: &mut Progress, stop: &Stop) -> Result<Voices> {
+    pub fn read(
+        &self,
+        least: usize,
+        share: f32,
+        seed: u64,
+        progress: &mut Progress,
+        stop: &Stop,
+    ) -> Result<Voices> {
         if self.licence.len() > self.data.len() {
             return Err(Error::Setting("there are more licences than corpora".into()));
         }
@@ -85,9 +92,8 @@ impl VoiceArgs {
             if stop.is_requested() {
                 return Err(Error::Interrupted);
             }
-            let read = |(corpus, record): &(usize, Record)| {
-                Voice::read(record, *corpus, &VocoderMel::hifi_gan(MEL))
-            };
+            let read =
+                |(corpus, record): &(usize, Record)| Voice::read(record, *corpus, &VocoderMel::hifi_gan(MEL));
             voices.extend(part.par_iter().map(read).collect::<Result<Vec<_>>>()?);
             progress.say(&format!("read {} of {} clips", voices.len(), all.len()));
         }

@@ -84,12 +84,15 @@ impl Tensors {
         let broken = |error| fault(format!("not a safetensors file, or damaged: {error}"));
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let json = metadata.metadata().as_ref().and_then(|found| found.get(key));
-        let json = json.ok_or_else(|| fault(format!("has nothing under {key}: it is another kind of file")))?;
+        let json =
+            json.ok_or_else(|| fault(format!("has nothing under {key}: it is another kind of file")))?;
         let stored: Stored<T> =
             serde_json::from_str(json).map_err(|error| fault(format!("its card is not valid: {error}")))?;
         if stored.version != VERSION {
             let version = stored.version;
-            return Err(fault(format!("is of version {version}, and version {VERSION} is read; update awaaz")));
+            return Err(fault(format!(
+                "is of version {version}, and version {VERSION} is read; update awaaz"
+            )));
         }
         let read = candle_core::safetensors::load_buffer(bytes, &Device::Cpu);
         let read = read.map_err(|error| fault(format!("damaged: {error}")))?;

@@ -97,8 +97,7 @@ impl CustomOp2 for Depthwise {
                 let both = weights.chunks_exact(channels).zip(of_weights.chunks_exact_mut(channels));
                 for (tap, (weights, of_weights)) in both.enumerate() {
                     let place = (at + tap) * channels;
-                    let (frame, of_frame) =
-                        (&sound[place..][..channels], &mut of_sound[place..][..channels]);
+                    let (frame, of_frame) = (&sound[place..][..channels], &mut of_sound[place..][..channels]);
                     for channel in 0..channels {
                         of_frame[channel] += grad[channel] * weights[channel];
                         of_weights[channel] += grad[channel] * frame[channel];
@@ -220,10 +219,16 @@ struct Passed {
 
 impl LstmOp {
     /// The outputs, `[time, batch, width]`, and what was passed.
-    fn steps(gates: &[f32], recurrent: &Tensor, (batch, time, width): (usize, usize, usize)) -> Result<(Vec<f32>, Passed)> {
+    fn steps(
+        gates: &[f32],
+        recurrent: &Tensor,
+        (batch, time, width): (usize, usize, usize),
+    ) -> Result<(Vec<f32>, Passed)> {
         let turned = recurrent.t()?.contiguous()?;
-        let mut passed =
-            Passed { gates: Vec::with_capacity(gates.len()), cells: Vec::with_capacity(batch * time * width) };
+        let mut passed = Passed {
+            gates: Vec::with_capacity(gates.len()),
+            cells: Vec::with_capacity(batch * time * width),
+        };
         let mut outputs = Vec::with_capacity(batch * time * width);
         let (mut hidden, mut cells) = (vec![0.0_f32; batch * width], vec![0.0_f32; batch * width]);
         for at in 0..time {

@@ -126,7 +126,12 @@ impl SpectralNetwork {
     }
 
     /// The head's values, `[1, some time, 3 bins]`, that are whole after `x`, `[1, time, bands + 2]`.
-    pub(super) fn pass(&self, state: &mut State, x: Option<Tensor>, piece: Piece) -> CandleResult<Option<Tensor>> {
+    pub(super) fn pass(
+        &self,
+        state: &mut State,
+        x: Option<Tensor>,
+        piece: Piece,
+    ) -> CandleResult<Option<Tensor>> {
         let (embed, blocks) = match state.0.split_first_mut() {
             Some(parts) => parts,
             None => return Ok(None),
@@ -168,10 +173,14 @@ impl Block {
 }
 
 /// What a layer has kept and what comes, with zeros at the start and at the end; none where that is too little for a frame.
-fn joined(kept: &mut Option<Tensor>, x: Option<Tensor>, field: Field, piece: Piece) -> CandleResult<Option<Tensor>> {
-    let zeros = |like: &Tensor, count: usize| {
-        Tensor::zeros((1, count, like.dim(2)?), like.dtype(), like.device())
-    };
+fn joined(
+    kept: &mut Option<Tensor>,
+    x: Option<Tensor>,
+    field: Field,
+    piece: Piece,
+) -> CandleResult<Option<Tensor>> {
+    let zeros =
+        |like: &Tensor, count: usize| Tensor::zeros((1, count, like.dim(2)?), like.dtype(), like.device());
     let mut parts = Vec::new();
     match (kept.take(), x) {
         (None, None) => return Ok(None),

@@ -148,8 +148,10 @@ mod tests {
             let sources = all(&[hertz; 60]);
             assert_eq!(sources.len(), 60);
             let mean = |of: &dyn Fn(&Excitation) -> &Vec<Complex<f32>>| {
-                let bins: Vec<f32> =
-                    sources[10..50].iter().flat_map(|source| of(source).iter().map(|bin| bin.norm())).collect();
+                let bins: Vec<f32> = sources[10..50]
+                    .iter()
+                    .flat_map(|source| of(source).iter().map(|bin| bin.norm()))
+                    .collect();
                 bins.iter().sum::<f32>() / bins.len() as f32
             };
             let (harmonics, noise) = (mean(&|source| &source.harmonics), mean(&|source| &source.noise));
@@ -160,9 +162,11 @@ mod tests {
 
     #[test]
     fn without_voice_there_are_no_harmonics_and_joins_are_smooth() {
-        assert!(all(&[0.0; 9]).iter().all(|source| {
-            source.voice == 0.0 && source.harmonics.iter().all(|bin| bin.norm() == 0.0)
-        }));
+        assert!(
+            all(&[0.0; 9]).iter().all(|source| {
+                source.voice == 0.0 && source.harmonics.iter().all(|bin| bin.norm() == 0.0)
+            })
+        );
         let mut source = Source::new(2);
         for hertz in [0.0, 120.0, 125.0, 0.0, 0.0] {
             source.push(hertz);

@@ -221,7 +221,11 @@ mod tests {
                         value(&head)
                     };
                     let expected = ((moved(0.02) - moved(-0.02)) / 0.04) as f32;
-                    assert!((slopes[at] - expected).abs() < 2e-3 * largest, "{at}: {} {expected}", slopes[at]);
+                    assert!(
+                        (slopes[at] - expected).abs() < 2e-3 * largest,
+                        "{at}: {} {expected}",
+                        slopes[at]
+                    );
                 }
             }
         }
