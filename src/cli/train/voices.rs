@@ -1,6 +1,7 @@
 //! Clips of many speakers, with their frames and their pitch.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use rayon::prelude::*;
@@ -28,6 +29,9 @@ pub struct VoiceArgs {
     /// The licence of each of --data in turn, for the card.
     #[arg(long, num_args = 1.., value_name = "NAME")]
     pub licence: Vec<String>,
+    /// Seconds of each clip that are heard at most [default: all].
+    #[arg(long, value_name = "SECONDS", value_parser = crate::cli::values::seconds)]
+    seconds: Option<Duration>,
 }
 
 /// A clip.
@@ -43,13 +47,13 @@ pub struct Voice {
 }
 
 impl Voice {
-    fn read(record: &Record, corpus: usize, plan: &VocoderMel) -> Result<Self> {
+    fn read(record: &Record, corpus: usize, most: usize) -> Result<Self> {
         let Some(audio) = record.audio() else {
             return Err(Error::Setting(format!("{} is a text; this needs sound", record.id)));
         };
         let mut samples = AudioStream::open(audio, &DecodeOptions::default())?.read_all()?;
-        samples.truncate(samples.len() / MEL.hop * MEL.hop);
-        let (mel, pitch) = (plan.frames(&samples), pitch(&samples));
+        samples.truncate(samples.len().min(most) / MEL.hop * MEL.hop);
+        let (mel, pitch) = (VocoderMel::hifi_gan(MEL).frames(&samples), pitch(&samples));
         Ok(Self { speaker: format!("{corpus}/{}", record.group()), samples, mel, pitch })
     }
 
@@ -83,6 +87,9 @@ impl VoiceArgs {
         if self.licence.len() > self.data.len() {
             return Err(Error::Setting("there are more licences than corpora".into()));
         }
+        let most = self
+            .seconds
+            .map_or(usize::MAX, |length| SampleIndex::from_seconds(length.as_secs_f64()).0 as usize);
         let mut all = Vec::new();
         for (corpus, path) in self.data.iter().enumerate() {
             all.extend(records(path)?.into_iter().map(|record| (corpus, record)));
@@ -92,8 +99,7 @@ impl VoiceArgs {
             if stop.is_requested() {
                 return Err(Error::Interrupted);
             }
-            let read =
-                |(corpus, record): &(usize, Record)| Voice::read(record, *corpus, &VocoderMel::hifi_gan(MEL));
+            let read = |(corpus, record): &(usize, Record)| Voice::read(record, *corpus, most);
             voices.extend(part.par_iter().map(read).collect::<Result<Vec<_>>>()?);
             progress.say(&format!("read {} of {} clips", voices.len(), all.len()));
         }
