@@ -28,8 +28,8 @@ use crate::{Error, Result};
 
 const AFTER_HELP: &str = "\
 Examples:
-  awaaz bench vc --data librispeech/test-other                 with the parts that are built in
-  awaaz bench vc --data librispeech/test-other --pairs 90 --pitch keep --out figures.json
+  awaaz bench vc --data librispeech/test-other --decoder vc.safetensors
+  awaaz bench vc --data librispeech/test-other --decoder vc.safetensors --pairs 30 --pitch keep --out figures.json
 
 Of each speaker some clips are recordings of the voice, the others are converted; pairs of speakers are drawn, and a clip for
 each. A sound is nearer to the target where the cosine of GE2E's vectors is greater to the target's recordings than to those of

@@ -26,12 +26,13 @@ use parts::{PartArgs, Parts};
 
 const AFTER_HELP: &str = "\
 Examples:
-  awaaz convert talk.wav --target ann.wav                       talk.converted.wav, in Ann's voice
-  awaaz convert talk.wav --target ann1.wav ann2.wav -o said.wav --rate source
-  awaaz convert talks/ --target ann/ -o converted/ --consent \"Ann, 3 May, in writing\"
-  awaaz convert talk.wav --target ann.wav --report -            and how good it is, as JSON
+  awaaz train vc --data LibriSpeech/train-clean-100 --codebook models/vc/units.safetensors --out vc.safetensors
+  awaaz convert talk.wav --target ann.wav --decoder vc.safetensors                  talk.converted.wav, in Ann's voice
+  awaaz convert talk.wav --target ann1.wav ann2.wav --decoder vc.safetensors -o said.wav --rate source
+  awaaz convert talks/ --target ann/ --decoder vc.safetensors -o converted/ --consent \"Ann, 3 May, in writing\"
+  awaaz convert talk.wav --target ann.wav --decoder vc.safetensors --report -       and how good it is, as JSON
 
-What comes out lasts as long as what went in, to the sample. Sounds of any length are heard in windows of 20 s. Each file says
+A codebook and a vocoder are built in; a decoder is not. What comes out lasts as long as what went in, to the sample. Sounds of any length are heard in windows of 20 s. Each file says
 in its metadata (LIST INFO: ICMT, ISFT) that it was converted and is not a recording; leave that in. Take another's voice only
 with their consent.
 

@@ -24,13 +24,13 @@ use crate::{Error, Result};
 /// Arguments that name the parts of a converter.
 #[derive(Debug, Clone, Args)]
 pub struct PartArgs {
-    /// The codebook [default: the one that is built in, as also below].
-    #[arg(long, value_name = "FILE", help_heading = "Model", requires = "decoder")]
+    /// The decoder, as `awaaz train vc` makes it: none is built in.
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
+    decoder: PathBuf,
+    /// The codebook that the decoder was trained on [default: the one that is built in].
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
     codebook: Option<PathBuf>,
-    /// The decoder; with the codebook that it was trained on.
-    #[arg(long, value_name = "FILE", help_heading = "Model", requires = "codebook")]
-    decoder: Option<PathBuf>,
-    /// The vocoder.
+    /// The vocoder [default: the one that is built in].
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     vocoder: Option<PathBuf>,
     /// The encoder, which hears words as well.
@@ -57,18 +57,13 @@ impl PartArgs {
             Some(path) => (Codebook::load(path)?, Sha256::of_file(path)?.to_string()),
             None => builtin::codebook()?,
         };
-        let name = |path: &Option<PathBuf>| {
-            path.as_ref().map_or_else(|| "vc".to_owned(), |path| path.display().to_string())
-        };
-        let decoder = match &self.decoder {
-            Some(path) => Decoder::load(path)?,
-            None => builtin::decoder()?,
-        };
+        let name = self.codebook.as_ref().map_or_else(|| "vc".to_owned(), |path| path.display().to_string());
+        let decoder = Decoder::load(&self.decoder)?;
         let vocoder = match &self.vocoder {
             Some(path) => SpectralVocoder::load(path)?,
             None => builtin::vocoder()?,
         };
-        let fault = |reason: &str| Err(Error::model(name(&self.decoder), reason));
+        let fault = |reason: &str| Err(Error::model(self.decoder.display().to_string(), reason));
         if decoder.card().codebook != digest {
             return fault("was trained on another codebook; name that one by --codebook");
         }
@@ -78,7 +73,7 @@ impl PartArgs {
         if other || speakers.width() != decoder.card().shape.speaker {
             return fault("was trained with another speaker encoder than the one of that name here");
         }
-        let maker = UnitMaker::with(codebook, &name(&self.codebook), &self.model, talk, stop)?;
+        let maker = UnitMaker::with(codebook, &name, &self.model, talk, stop)?;
         let (codebook, encoder, threads) = maker.into_parts();
         Ok(Parts { converter: Converter { encoder, codebook, decoder, vocoder, threads }, speakers })
     }
