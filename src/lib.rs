@@ -18,7 +18,7 @@
 //! | [`text`] | finds abuse in written text, by word lists and by a small classifier |
 //! | [`moderation`] | judges speech by its sound and its text, and censors it |
 //! | [`speaker`] | tells who speaks: voiceprints, enrolled people, speakers of a stream |
-//! | [`convert`] | turns speech into units, which become another voice |
+//! | [`convert`] | says it again in another voice |
 //! | [`corpus`] | labelled corpora as they lie on disk; what is done of a large piece of work, across crashes |
 //! | [`output`] | writes transcripts and events, draws progress and the view of a stream |
 //! | [`score`] | word and character error rates, ABX, verification |

@@ -14,6 +14,7 @@
 //! | `device` | input and output devices; with `capture` and `playout` the only user of cpal |
 //! | `capture` | microphones |
 //! | `playout` | loudspeakers |
+//! | `marked` | [`MarkedWav`]: files that say what was done to their sound |
 //! | `wav` | [`WavRecorder`]: recordings that survive the process |
 //!
 //! Memory does not grow with the length of the audio. Damaged input is an [`Error::Audio`](crate::Error::Audio)
@@ -25,6 +26,7 @@ mod decode;
 #[cfg(feature = "mic")]
 pub mod device;
 mod frames;
+mod marked;
 mod mix;
 mod mp4;
 mod opus;
@@ -42,6 +44,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use frames::FrameStream;
+pub use marked::MarkedWav;
 pub use mix::Channel;
 pub use raw::{RawEncoding, RawFormat};
 pub use resample::Resampler;

@@ -57,6 +57,8 @@ pub struct AudioStream {
     mono: Vec<f32>,
     opening: Option<Step>,
     delivered: u64,
+    /// Samples before resampling, of one channel.
+    taken: u64,
     ended: bool,
     damaged_samples: u64,
     damaged_packets: Option<(u64, String)>,
@@ -116,6 +118,7 @@ impl AudioStream {
             mono: Vec::new(),
             opening: Some(opening),
             delivered: 0,
+            taken: 0,
             ended: false,
             damaged_samples: 0,
             damaged_packets,
@@ -161,6 +164,12 @@ impl AudioStream {
         Ok(all)
     }
 
+    /// Samples that were decoded so far, at the input's own rate and of one channel; where the rate changes half way, at whichever
+    /// it was.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// What was wrong with the input so far; complete once [`read`](Self::read) has returned zero.
     pub fn warnings(&self) -> Vec<Warning> {
         let packets = self.damaged_packets.clone();
@@ -202,6 +211,7 @@ impl AudioStream {
         self.mono.clear();
         let Frames { interleaved, channels, .. } = &self.frames;
         self.damaged_samples += mix_into(interleaved, *channels, self.channel, &mut self.mono);
+        self.taken += self.mono.len() as u64;
         self.resampler.push(&self.mono, block);
         Ok(())
     }

@@ -6,6 +6,7 @@
 pub mod bench;
 mod censor;
 pub mod clip_features;
+pub mod convert;
 pub mod ctc_args;
 #[cfg(feature = "mic")]
 pub mod devices;
@@ -62,6 +63,7 @@ enum Command {
     Language(Box<language::LanguageArgs>),
     Embed(Box<embed::EmbedArgs>),
     Units(Box<units::UnitsArgs>),
+    Convert(Box<convert::ConvertArgs>),
     Replay(replay::ReplayArgs),
     Speakers(speakers::SpeakersArgs),
     Text(text::TextArgs),
@@ -143,6 +145,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Language(args) => language::run(&args).map(ExitCode::from),
         Command::Embed(args) => embed::run(&args).map(ExitCode::from),
         Command::Units(args) => units::run(&args).map(ExitCode::from),
+        Command::Convert(args) => convert::run(&args).map(ExitCode::from),
         Command::Replay(args) => replay::run(&args).map(ExitCode::from),
         Command::Speakers(args) => speakers::run(&args).map(ExitCode::from),
         Command::Text(args) => text::run(&args).map(ExitCode::from),

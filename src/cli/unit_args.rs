@@ -26,7 +26,14 @@ impl UnitMaker {
     /// # Errors
     /// Those of the file and of the model; [`Error::Model`] where the encoder is another.
     pub fn open(path: &Path, model: &ModelArgs, talk: Talk, stop: &Stop) -> Result<Self> {
-        let codebook = Codebook::load(path)?;
+        Self::with(Codebook::load(path)?, &path.display().to_string(), model, talk, stop)
+    }
+
+    /// As [`open`](Self::open), with a codebook that is there already; `label` stands for it in errors.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with(codebook: Codebook, label: &str, model: &ModelArgs, talk: Talk, stop: &Stop) -> Result<Self> {
         let threads = model.pool()?;
         let encoder = model.load_encoder(model.precision_or(Precision::F32), &threads, talk, stop)?;
         let card = codebook.card();
@@ -38,7 +45,7 @@ impl UnitMaker {
         let misfit = encoder.width() != codebook.width() || encoder.hop() != card.hop;
         if other || misfit || encoder.check_layer(card.layer).is_err() {
             return Err(Error::model(
-                path.display().to_string(),
+                label.to_owned(),
                 format!(
                     "is for the frames of {}, not of {}; name that one by --model",
                     card.encoder.name, model.model
@@ -46,6 +53,11 @@ impl UnitMaker {
             ));
         }
         Ok(Self { codebook, encoder, threads })
+    }
+
+    /// The codebook, the network and the threads that it computes on.
+    pub fn into_parts(self) -> (Codebook, Box<dyn Encoder>, Threads) {
+        (self.codebook, self.encoder, self.threads)
     }
 
     /// The frames of a sound, 16 kHz samples, `[frames, width]`.

@@ -95,6 +95,15 @@ impl MelFilters {
         self.0.len()
     }
 
+    /// Adds to each of `bins` what each of `bands` counts by it: the sums of [`energies`](Self::energies) the other way round, as
+    /// their slopes need.
+    pub fn spread(&self, bands: &[f32], bins: &mut [f32]) {
+        for (filter, band) in self.0.iter().zip(bands) {
+            let bins = &mut bins[filter.first_bin..];
+            filter.weights.iter().zip(bins).for_each(|(weight, bin)| *bin += weight * band);
+        }
+    }
+
     /// The energy in each band of a power spectrum.
     pub fn energies<'a>(&'a self, power: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
         self.0.iter().map(|filter| {

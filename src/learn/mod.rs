@@ -27,6 +27,7 @@ mod number;
 mod smo;
 mod span;
 pub mod speaker;
+pub mod spectral_loss;
 pub mod standardise;
 mod svm;
 pub mod train;

@@ -17,6 +17,11 @@ const READ_BUFFER: usize = 128 * 1024;
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
+    /// The digest of bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
     /// The digest of a file.
     ///
     /// # Errors

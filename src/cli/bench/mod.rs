@@ -13,6 +13,7 @@ mod speakers;
 mod text;
 mod units;
 mod urdu;
+mod vc;
 
 use clap::{Args, Subcommand};
 
@@ -35,6 +36,7 @@ enum What {
     Abx(abx::AbxArgs),
     Text(Box<text::TextArgs>),
     Units(Box<units::UnitsArgs>),
+    Vc(Box<vc::VcArgs>),
     Urdu(Box<urdu::UrduArgs>),
     Adima(Box<adima::AdimaArgs>),
     Speakers(Box<speakers::SpeakersArgs>),
@@ -53,6 +55,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit> {
         What::Abx(args) => abx::run(args),
         What::Text(args) => text::run(args),
         What::Units(args) => units::run(args),
+        What::Vc(args) => vc::run(args),
         What::Urdu(args) => urdu::run(args),
         What::Adima(args) => adima::run(args),
         What::Speakers(args) => speakers::run(args),

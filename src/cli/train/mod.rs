@@ -1,10 +1,16 @@
-//! `awaaz train`: heads from labelled data, codebooks from sound.
+//! `awaaz train`: heads from labelled data; codebooks, vocoders and decoders from sound.
 
 mod clips;
+mod learning;
 mod speaker;
 mod speaker_score;
 mod text;
 mod units;
+mod vc;
+mod vocoder;
+mod voices;
+
+pub(super) use speaker::records;
 
 use clap::{Args, Subcommand};
 
@@ -12,7 +18,7 @@ use super::Exit;
 use crate::Result;
 use crate::corpus::datasets::Classes;
 
-/// Train heads from labelled data, codebooks from sound.
+/// Train heads from labelled data; codebooks, vocoders and decoders from sound.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     #[command(subcommand)]
@@ -28,6 +34,8 @@ enum What {
     Speaker(Box<speaker::SpeakerArgs>),
     Text(Box<text::TextArgs>),
     Units(Box<units::UnitArgs>),
+    Vc(Box<vc::VcArgs>),
+    Vocoder(Box<vocoder::VocoderArgs>),
 }
 
 /// Runs the subcommand.
@@ -41,5 +49,7 @@ pub fn run(args: &TrainArgs) -> Result<Exit> {
         What::Speaker(args) => speaker::run(args),
         What::Text(args) => text::run(args),
         What::Units(args) => units::run(args),
+        What::Vc(args) => vc::run(args),
+        What::Vocoder(args) => vocoder::run(args),
     }
 }

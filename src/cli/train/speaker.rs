@@ -311,7 +311,7 @@ fn corpus_name(path: &Path, all: &[PathBuf]) -> String {
 }
 
 /// The clips of a corpus of a known layout, or of folders of speakers.
-fn records(path: &Path) -> Result<Vec<Record>> {
+pub(in crate::cli) fn records(path: &Path) -> Result<Vec<Record>> {
     match Layout::detect(path) {
         Ok(layout) => layout.read(path)?.collect(),
         Err(Error::Corpus { .. }) if path.is_dir() => read_speakers(path),

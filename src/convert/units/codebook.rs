@@ -69,6 +69,11 @@ impl Codebook {
         &self.parts
     }
 
+    /// On which scale features are compared.
+    pub fn standard(&self) -> &Standard {
+        &self.standard
+    }
+
     /// Seconds from one unit to the next.
     pub fn hop_seconds(&self) -> f64 {
         crate::time::SampleIndex(self.card.hop as u64).seconds()

@@ -17,3 +17,9 @@ pub use card::Card;
 pub use codebook::{Codebook, Part, Standard};
 pub use features::frames;
 pub use runs::{Run, collapse, expand};
+
+/// For tests of what uses codebooks.
+#[cfg(test)]
+pub(super) mod tests_support {
+    pub use super::codebook::tests::codebook;
+}

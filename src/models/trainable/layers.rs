@@ -2,6 +2,7 @@
 
 use candle_core::{D, Result as CandleResult, Tensor};
 
+use super::fused;
 use super::params::{Init, Params, Within};
 use crate::Result;
 
@@ -121,6 +122,9 @@ impl LayerNorm {
     /// # Errors
     /// Those of candle.
     pub fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
+        if fused::fits(x) {
+            return fused::layer_norm(x, &self.weight, &self.bias, self.eps);
+        }
         layer_norm(x, self.eps)?.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)
     }
 }
@@ -205,20 +209,34 @@ impl Depthwise {
         Ok(Self { weight, bias: params.tensor("bias", &[channels], init)?, reach })
     }
 
-    /// The convolution of `x`, `[batch, time, channels]`, with zeros around it. A sum of shifted frames: candle's own has a
-    /// product for each group.
+    /// The convolution of `x`, `[batch, time, channels]`, with zeros around it.
     ///
     /// # Errors
     /// Those of candle.
     pub fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
-        let (channels, _, kernel) = self.weight.dims3()?;
-        let time = x.dim(1)?;
+        let kernel = self.weight.dim(2)?;
         let (before, after) = match self.reach {
             Reach::Both => (kernel / 2, kernel - 1 - kernel / 2),
             Reach::Past => (kernel - 1, 0),
         };
-        let padded = x.pad_with_zeros(1, before, after)?;
-        let mut sum = self.bias.reshape((1, 1, channels))?.broadcast_as(x.shape())?.contiguous()?;
+        self.within(&x.pad_with_zeros(1, before, after)?)
+    }
+
+    /// The convolution of `padded`, `[batch, time + kernel - 1, channels]`, where all taps lie within: `[batch, time,
+    /// channels]`. A sum of shifted frames: candle's own has a product for each group.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn within(&self, padded: &Tensor) -> CandleResult<Tensor> {
+        let (channels, _, kernel) = self.weight.dims3()?;
+        if fused::fits(padded) {
+            let taps = self.weight.squeeze(1)?.t()?;
+            return fused::depthwise(padded, &taps)?.broadcast_add(&self.bias);
+        }
+        let (batch, long, _) = padded.dims3()?;
+        let time = long + 1 - kernel;
+        let mut sum =
+            self.bias.reshape((1, 1, channels))?.broadcast_as((batch, time, channels))?.contiguous()?;
         for tap in 0..kernel {
             let weight = self.weight.narrow(2, tap, 1)?.reshape((1, 1, channels))?;
             sum = (sum + padded.narrow(1, tap, time)?.broadcast_mul(&weight)?)?;
@@ -257,6 +275,13 @@ impl Lstm {
     pub fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
         let (batch, time, _) = x.dims3()?;
         let gates = self.input.forward(x)?;
+        if fused::fits(&gates) {
+            let gates = match &self.recurrent.bias {
+                Some(bias) => gates.broadcast_add(bias)?,
+                None => gates,
+            };
+            return fused::lstm(&gates, &self.recurrent.weight);
+        }
         let mut hidden = Tensor::zeros((batch, self.width), x.dtype(), x.device())?;
         let mut cell = hidden.clone();
         let mut outputs = Vec::with_capacity(time);
@@ -289,6 +314,14 @@ impl Lstm {
 /// Of functions that candle differentiates.
 fn sigmoid(x: &Tensor) -> CandleResult<Tensor> {
     ((x * 0.5)?.tanh()? + 1.0)? * 0.5
+}
+
+/// The exact GELU, `x Φ(x)`.
+///
+/// # Errors
+/// Those of candle.
+pub fn gelu(x: &Tensor) -> CandleResult<Tensor> {
+    if fused::fits(x) { fused::gelu(x) } else { x.gelu_erf() }
 }
 
 /// `x tanh(ln(1 + exp x))`.
