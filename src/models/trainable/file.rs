@@ -1,21 +1,21 @@
 //! Networks that were trained here, as files: safetensors in half precision, and what is known of them as JSON in the metadata.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use safetensors::SafeTensors;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::params::{Init, Params};
 use crate::output::write_whole;
+use crate::weights::Carded;
 use crate::{Error, Result};
 
-/// Changes when files of before cannot be read any more.
-const VERSION: u32 = 1;
-/// Bytes of a file at most: these networks are small.
-const LIMIT: u64 = 1 << 30;
+fn file(key: &'static str) -> Carded {
+    // These networks are small.
+    Carded { key, version: 1, limit: 1 << 30, what: "a network of this kind", remedy: "train it again" }
+}
 
 /// Tensors by name, as numbers of 32 bits on the processor.
 #[derive(Default)]
@@ -23,7 +23,6 @@ pub struct Tensors(BTreeMap<String, Tensor>);
 
 #[derive(Serialize, Deserialize)]
 struct Stored<T> {
-    version: u32,
     card: T,
 }
 
@@ -42,24 +41,19 @@ impl Tensors {
     ///
     /// # Errors
     /// Those of candle; [`Error::Setting`] where the card is no JSON.
-    pub fn to_bytes(&self, key: &str, card: &impl Serialize) -> Result<Vec<u8>> {
-        let refused =
-            |error: &dyn std::fmt::Display| Error::Setting(format!("a network cannot be written: {error}"));
-        let json =
-            serde_json::to_string(&Stored { version: VERSION, card }).map_err(|error| refused(&error))?;
+    pub fn to_bytes(&self, key: &'static str, card: &impl Serialize) -> Result<Vec<u8>> {
         let half = |(name, tensor): (&String, &Tensor)| {
             Ok((name.clone(), tensor.to_device(&Device::Cpu)?.to_dtype(DType::F16)?))
         };
         let tensors = self.0.iter().map(half).collect::<Result<Vec<_>>>()?;
-        let bytes = safetensors::serialize(tensors, Some(HashMap::from([(key.to_owned(), json)])));
-        bytes.map_err(|error| refused(&error))
+        file(key).to_bytes(&Stored { card }, tensors)
     }
 
     /// Writes the file: what was there is replaced at once or not at all.
     ///
     /// # Errors
     /// Those of [`to_bytes`](Self::to_bytes); [`Error::Io`] where it cannot be written.
-    pub fn save(&self, path: &Path, key: &str, card: &impl Serialize) -> Result<()> {
+    pub fn save(&self, path: &Path, key: &'static str, card: &impl Serialize) -> Result<()> {
         write_whole(path, &self.to_bytes(key, card)?)
     }
 
@@ -67,37 +61,24 @@ impl Tensors {
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be read; those of [`from_bytes`](Self::from_bytes).
-    pub fn load<T: DeserializeOwned>(path: &Path, key: &str) -> Result<(Self, T)> {
-        let io = |error| Error::io(path, error);
-        if std::fs::metadata(path).map_err(io)?.len() > LIMIT {
-            return Err(Error::model(path.display().to_string(), "is too large for a network of ours"));
-        }
-        Self::from_bytes(path, &std::fs::read(path).map_err(io)?, key)
+    pub fn load<T: DeserializeOwned>(path: &Path, key: &'static str) -> Result<(Self, T)> {
+        Self::from_bytes(path, &file(key).read(path)?, key)
     }
 
     /// Reads the bytes of a file; `label` stands for its path in errors.
     ///
     /// # Errors
     /// [`Error::Model`] where it is damaged, of another kind or of a later version.
-    pub fn from_bytes<T: DeserializeOwned>(label: &Path, bytes: &[u8], key: &str) -> Result<(Self, T)> {
-        let fault = |reason: String| Error::model(label.display().to_string(), reason);
-        let broken = |error| fault(format!("not a safetensors file, or damaged: {error}"));
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let json = metadata.metadata().as_ref().and_then(|found| found.get(key));
-        let json =
-            json.ok_or_else(|| fault(format!("has nothing under {key}: it is another kind of file")))?;
-        let stored: Stored<T> =
-            serde_json::from_str(json).map_err(|error| fault(format!("its card is not valid: {error}")))?;
-        if stored.version != VERSION {
-            let version = stored.version;
-            return Err(fault(format!(
-                "is of version {version}, and version {VERSION} is read; update awaaz"
-            )));
-        }
-        let read = candle_core::safetensors::load_buffer(bytes, &Device::Cpu);
-        let read = read.map_err(|error| fault(format!("damaged: {error}")))?;
+    pub fn from_bytes<T: DeserializeOwned>(
+        label: &Path,
+        bytes: &[u8],
+        key: &'static str,
+    ) -> Result<(Self, T)> {
+        let (Stored { card }, _) = file(key).open(label, bytes)?;
+        let read = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)
+            .map_err(|error| Error::model(label.display().to_string(), format!("damaged: {error}")))?;
         let wide = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_dtype(DType::F32)?));
-        Ok((Self(read.into_iter().map(wide).collect::<Result<_>>()?), stored.card))
+        Ok((Self(read.into_iter().map(wide).collect::<Result<_>>()?), card))
     }
 }
 
@@ -129,7 +110,7 @@ mod tests {
         assert!((values[1][0] - 0.333_333).abs() < 2e-4);
         assert!(read.tensor("a", &[4], Init::Zeros).is_err() && read.tensor("b", &[1], Init::Zeros).is_err());
         let told = |key| Tensors::load::<u32>(&path, key).err().unwrap().to_string();
-        assert!(told("awaaz.other").contains("another kind"));
+        assert!(told("awaaz.other").contains("not a network of this kind"));
         let bytes = std::fs::read(&path).unwrap();
         for end in 0..bytes.len() {
             assert!(Tensors::from_bytes::<u32>(Path::new("n"), &bytes[..end], "awaaz.test").is_err());
