@@ -85,15 +85,18 @@ model: build
 demo: model
 	$(AWAAZ) transcribe --model $(MODEL) audio-fixtures/librivox-0870/audio.flac
 
-# To compile the library takes most of the time: once with all features serves all but its own tests, which do without
-# optimisation.
+# To compile the library takes most of the time: once with all features serves the program and all tests but the library's own,
+# which do without optimisation. `build` would compile another: tests have crates that give others more features.
 test: FEATURES := --features ort
-test: setup-ort model
+test: setup-ort
 	library=($(abspath $(ORT))/onnxruntime/capi/libonnxruntime.*)
 	export ORT_DYLIB_PATH="$${library[0]}"
-	cargo test --release --locked $(FEATURES) --lib --config profile.release.package.awaaz.opt-level=0
-	cargo test --release --locked $(FEATURES) --bins --examples --test '*'
-	cargo test --release --locked $(FEATURES) --doc
+	tests=(cargo test --release --locked $(FEATURES))
+	"$${tests[@]}" --no-run --bins --examples --test '*'
+	$(AWAAZ) models pull $(MODEL)
+	"$${tests[@]}" --lib --config profile.release.package.awaaz.opt-level=0
+	"$${tests[@]}" --bins --examples --test '*'
+	"$${tests[@]}" --doc
 
 test-arm: setup-arm
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
