@@ -32,9 +32,9 @@ Examples:
   awaaz convert talks/ --target ann/ --decoder vc.safetensors -o converted/ --consent \"Ann, 3 May, in writing\"
   awaaz convert talk.wav --target ann.wav --decoder vc.safetensors --report -       and how good it is, as JSON
 
-A codebook and a vocoder are built in; a decoder is not. What comes out lasts as long as what went in, to the sample. Sounds of any length are heard in windows of 20 s. Each file says
-in its metadata (LIST INFO: ICMT, ISFT) that it was converted and is not a recording; leave that in. Take another's voice only
-with their consent.
+A codebook and a vocoder are built in; a decoder is not. What comes out lasts as long as what went in, to the sample. Sounds of any
+length are heard in windows of 20 s. Each file says in its metadata (LIST INFO: ICMT, ISFT) that it was converted and is not a
+recording; leave that in. Take another's voice only with their consent.
 
 Exit codes: 0 all was done, 1 nothing was, 2 some was not, 64 wrong arguments, 130 stopped.";
 

@@ -45,12 +45,15 @@ impl FeatureEncoder {
         self.layers.last().map_or(1, |layer| layer.conv.outputs())
     }
 
-    /// The features of `sound`, `[frames, channels]`.
+    /// The features of `sound`, `[frames, channels]`; none of one that is shorter than a frame.
     ///
     /// Frames are made a few at a time, through all layers, so that what is between layers stays in the processor's cache;
     /// a frame does not depend on which others it is made with.
     pub fn forward(&self, sound: &[f32]) -> Vec<f32> {
         let frames = self.layers.iter().fold(sound.len(), |frames, layer| layer.conv.frames(frames));
+        if frames == 0 {
+            return Vec::new();
+        }
         let standard = self.layers.first().map(|first| first.channel_norm(sound)).unwrap_or_default();
         let threads = rayon::current_num_threads();
         let tile = frames.div_ceil(frames.div_ceil(TILE).next_multiple_of(threads)).max(1);
