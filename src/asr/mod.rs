@@ -41,34 +41,10 @@ pub use step_times::StepShape;
 pub use tokenizer::{Special, Tokenizer};
 pub use transcript::{Segment, Task, Transcript, Word};
 
+pub use crate::audio::AudioSource;
+
 use crate::Result;
-use crate::audio::AudioStream;
 use crate::time::SampleIndex;
-
-/// Where a recogniser hears: 16 kHz mono samples in order.
-pub trait AudioSource {
-    /// Puts the next samples into `block`, in place of what it held, and returns how many: zero at the end and
-    /// ever after.
-    ///
-    /// # Errors
-    /// Those of the input, which end it.
-    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize>;
-
-    /// What was doubtful in the input so far, a line each.
-    fn warnings(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-impl AudioSource for AudioStream {
-    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
-        AudioStream::read(self, block)
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        AudioStream::warnings(self).iter().map(ToString::to_string).collect()
-    }
-}
 
 /// Hears of recognition while it goes on.
 pub trait Observer {

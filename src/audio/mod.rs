@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `stream` | [`AudioStream`]: decode, mix, resample, and what had to be mended on the way |
+//! | `source` | [`AudioSource`]: samples, wherever they come from |
 //! | `frames` | [`FrameStream`]: decode and nothing more |
 //! | `decode` | packets to frames; the only user of symphonia beside `opus` |
 //! | `opus` | Opus for symphonia, which has no decoder of its own for it |
@@ -35,6 +36,7 @@ pub mod playout;
 mod raw;
 mod resample;
 mod riff;
+mod source;
 mod stream;
 mod wav;
 
@@ -48,6 +50,7 @@ pub use marked::MarkedWav;
 pub use mix::Channel;
 pub use raw::{RawEncoding, RawFormat};
 pub use resample::Resampler;
+pub use source::AudioSource;
 pub use stream::{AudioStream, Warning};
 pub use wav::WavRecorder;
 

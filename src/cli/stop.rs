@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Exit;
+use crate::asr::{Observer, Segment};
+use crate::time::SampleIndex;
 use crate::{Error, Result};
 
 /// Whether the user has asked to stop; clones share it.
@@ -45,5 +47,17 @@ impl Stop {
     /// Whether to stop.
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Hears of recognition nothing but whether it is to stop.
+pub struct UntilStopped<'a>(pub &'a Stop);
+
+impl Observer for UntilStopped<'_> {
+    fn segment(&mut self, _: &Segment) {}
+    fn progress(&mut self, _: SampleIndex) {}
+    fn warn(&mut self, _: &str) {}
+    fn stopped(&self) -> bool {
+        self.0.is_requested()
     }
 }

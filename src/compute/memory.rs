@@ -7,17 +7,10 @@
 pub fn give_back_large_buffers() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        use std::ffi::c_int;
-
-        /// `M_MMAP_THRESHOLD` of glibc's `malloc.h`.
-        const MMAP_THRESHOLD: c_int = -3;
         /// Bytes from which on a buffer is large.
-        const LARGE: c_int = 1 << 20;
+        const LARGE: libc::c_int = 1 << 20;
 
-        unsafe extern "C" {
-            fn mallopt(parameter: c_int, value: c_int) -> c_int;
-        }
-        // SAFETY: glibc has this function, by this declaration; it sets one of its own numbers. Where it refuses, memory grows.
-        unsafe { mallopt(MMAP_THRESHOLD, LARGE) };
+        // SAFETY: it sets one of glibc's own numbers. Where it refuses, memory grows.
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
     }
 }

@@ -6,6 +6,7 @@
 use super::content::Contents;
 use super::decoder::Decoder;
 use super::units::{Codebook, frames};
+use crate::audio::AudioSource;
 use crate::compute::Threads;
 use crate::dsp::{VocoderMel, median_pitch, pitch};
 use crate::models::encoder::Encoder;
@@ -33,32 +34,6 @@ pub struct Target {
     pub vector: Vec<f32>,
     /// The middle of the pitch in hertz; none where no voice was heard.
     pub pitch: Option<f32>,
-}
-
-/// Where samples at 16 kHz come from: puts the next ones into the buffer in place of what it held, and says how many; none at the
-/// end.
-pub trait Samples {
-    /// The next samples.
-    ///
-    /// # Errors
-    /// Those of the source.
-    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize>;
-}
-
-impl Samples for crate::audio::AudioStream {
-    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
-        crate::audio::AudioStream::read(self, block)
-    }
-}
-
-/// All at once.
-impl Samples for &[f32] {
-    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
-        block.clear();
-        block.extend_from_slice(self);
-        *self = &[];
-        Ok(block.len())
-    }
 }
 
 /// What converts.
@@ -101,7 +76,7 @@ impl Converter {
     /// Those of the source, of `take` and of the networks; [`Error::Setting`] where there is no sample.
     pub fn convert(
         &self,
-        source: &mut dyn Samples,
+        source: &mut dyn AudioSource,
         manner: Manner,
         take: &mut dyn FnMut(&[f32]) -> Result<()>,
     ) -> Result<u64> {
@@ -304,14 +279,14 @@ mod tests {
     /// Comes in blocks.
     struct Blocks<'a>(std::slice::Chunks<'a, f32>);
 
-    impl Samples for Blocks<'_> {
+    impl AudioSource for Blocks<'_> {
         fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
             *block = self.0.next().unwrap_or_default().to_vec();
             Ok(block.len())
         }
     }
 
-    fn converted(converter: &Converter, source: &mut dyn Samples, pitch: Pitch, seed: u64) -> Vec<f32> {
+    fn converted(converter: &Converter, source: &mut dyn AudioSource, pitch: Pitch, seed: u64) -> Vec<f32> {
         let target = Target { vector: vec![0.6, 0.8], pitch: Some(220.0) };
         let mut out = Vec::new();
         let manner = Manner { target: &target, pitch, seed };

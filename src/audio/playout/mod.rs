@@ -356,12 +356,16 @@ mod tests {
     struct Fake {
         rate: Arc<Mutex<Option<u32>>>,
         reader: Arc<Mutex<Option<QueueReader>>>,
+        /// What opening it takes.
+        opening: Arc<Mutex<Duration>>,
     }
 
     impl Backend for Fake {
         fn open(&mut self, _: Option<&str>, prime: &mut dyn FnMut(&mut Feeder)) -> Result<Opened> {
             let rate = *self.rate.lock().unwrap();
             let rate = SampleRate(rate.ok_or_else(|| Error::device("fake", "unplugged"))?);
+            let opening = *self.opening.lock().unwrap();
+            thread::sleep(opening);
             let (mut feeder, reader) = Feeder::new(rate, 1)?;
             prime(&mut feeder);
             *self.reader.lock().unwrap() = Some(reader);
@@ -408,6 +412,21 @@ mod tests {
     fn no_device_at_first_is_an_error() {
         let told = open(&Fake::default(), &Line::new(0.2)).err().map(|error| error.to_string());
         assert_eq!(told.as_deref(), Some("fake: unplugged"));
+    }
+
+    #[test]
+    fn what_comes_while_a_device_is_opening_is_left_out() {
+        let (fake, line) = (Fake::default(), Line::new(0.2));
+        *fake.rate.lock().unwrap() = Some(16_000);
+        let _player = open(&fake, &line).unwrap();
+        fake.play(&line, 0.5, Duration::from_millis(500));
+        *fake.rate.lock().unwrap() = None;
+        fake.play(&line, 0.5, Duration::from_millis(400));
+        *fake.opening.lock().unwrap() = Duration::from_millis(400);
+        *fake.rate.lock().unwrap() = Some(16_000);
+        fake.play(&line, 0.5, Duration::from_millis(900));
+        let held = line.delay().unwrap();
+        assert!(held < 0.35, "{held} s wait, where 0.2 are asked for");
     }
 
     #[test]

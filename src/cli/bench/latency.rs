@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::asr::{AudioSource, Observer, Segment};
+use crate::asr::AudioSource;
 use crate::audio::AudioStream;
 use crate::cli::Exit;
 use crate::cli::input_args::InputArgs;
 use crate::cli::inputs::expand;
-use crate::cli::stop::Stop;
+use crate::cli::stop::{Stop, UntilStopped};
 use crate::cli::stream::{HearArgs, Heard, Listener};
 use crate::cli::values::seconds;
 use crate::event::{Event, EventKind, Latency};
@@ -69,7 +69,7 @@ pub fn run(args: &LatencyArgs) -> Result<Exit> {
 
     progress.say("transcribing, to compare with");
     let mut offline = listener.model().recognizer(args.hear.options())?;
-    let offline = offline.transcribe(&mut Chain::of(args)?, &mut Silent(&stop))?.text();
+    let offline = offline.transcribe(&mut Chain::of(args)?, &mut UntilStopped(&stop))?.text();
 
     progress.say("hearing at the pace of speech");
     let live = Arc::new(Mutex::new(String::new()));
@@ -238,17 +238,5 @@ impl EventSink for Finals {
             all.push(' ');
         }
         Ok(())
-    }
-}
-
-/// Listens for nothing but the wish to stop.
-struct Silent<'a>(&'a Stop);
-
-impl Observer for Silent<'_> {
-    fn segment(&mut self, _: &Segment) {}
-    fn progress(&mut self, _: SampleIndex) {}
-    fn warn(&mut self, _: &str) {}
-    fn stopped(&self) -> bool {
-        self.0.is_requested()
     }
 }

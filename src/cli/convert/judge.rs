@@ -3,14 +3,13 @@
 use serde::Serialize;
 
 use crate::Result;
-use crate::asr::{AudioSource, LanguageChoice, Model, Observer, Options, Segment};
+use crate::asr::{LanguageChoice, Model, Options};
 use crate::cli::ctc_args::CtcArgs;
 use crate::cli::model_args::{ModelArgs, Talk};
-use crate::cli::stop::Stop;
+use crate::cli::stop::{Stop, UntilStopped};
 use crate::compute::Precision;
 use crate::score::{Edits, Normalisation, normalise, word_errors};
-use crate::speaker::SpeakerModel;
-use crate::time::SampleIndex;
+use crate::speaker::{SpeakerModel, cosine};
 
 /// What is said, and in which language.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,8 +49,8 @@ impl<'a> Judge<'a> {
         // Without luck in it: the same sound gives the same words.
         let options = Options { language, temperatures: vec![0.0], ..Options::default() };
         let mut recognizer = self.model.recognizer(options)?;
-        let mut source = Whole(samples.to_vec());
-        let found = recognizer.transcribe(&mut source, &mut Silent(self.stop))?;
+        let mut source = samples;
+        let found = recognizer.transcribe(&mut source, &mut UntilStopped(self.stop))?;
         Ok(Words { text: found.text(), language: found.language })
     }
 }
@@ -68,28 +67,5 @@ pub fn errors(source: &Words, heard: &Words) -> Edits {
 /// # Errors
 /// Those of the speaker encoder.
 pub fn alike(speakers: &SpeakerModel, vector: &[f32], samples: &[f32]) -> Result<f64> {
-    let found = speakers.vector(samples)?;
-    Ok(vector.iter().zip(&found).map(|(a, b)| f64::from(a * b)).sum())
-}
-
-/// Samples at once.
-struct Whole(Vec<f32>);
-
-impl AudioSource for Whole {
-    fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
-        *block = std::mem::take(&mut self.0);
-        Ok(block.len())
-    }
-}
-
-/// Listens for nothing but the wish to stop.
-struct Silent<'a>(&'a Stop);
-
-impl Observer for Silent<'_> {
-    fn segment(&mut self, _: &Segment) {}
-    fn progress(&mut self, _: SampleIndex) {}
-    fn warn(&mut self, _: &str) {}
-    fn stopped(&self) -> bool {
-        self.0.is_requested()
-    }
+    Ok(cosine(vector, &speakers.vector(samples)?).into())
 }

@@ -16,8 +16,8 @@ use super::Exit;
 use super::inputs::{Input, expand};
 use super::model_args::Talk;
 use super::stop::Stop;
-use crate::audio::{AudioStream, DecodeOptions, MarkedWav, Resampler};
-use crate::convert::converter::{Manner, Pitch, Samples, Target};
+use crate::audio::{AudioSource, AudioStream, DecodeOptions, MarkedWav, Resampler};
+use crate::convert::converter::{Manner, Pitch, Target};
 use crate::output::{Origin, Progress, output_names, write_whole};
 use crate::time::{SampleIndex, SampleRate};
 use crate::{Error, Result};
@@ -232,7 +232,7 @@ struct Watched<'a> {
     progress: &'a mut Progress,
 }
 
-impl Samples for Watched<'_> {
+impl AudioSource for Watched<'_> {
     fn read(&mut self, block: &mut Vec<f32>) -> Result<usize> {
         if self.stop.is_requested() {
             return Err(Error::Interrupted);
