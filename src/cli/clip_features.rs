@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 
 use super::model_args::{ModelArgs, Talk};
 use super::stop::Stop;
-use crate::audio::{AudioStream, DecodeOptions};
 use crate::compute::{Precision, Threads};
 use crate::corpus::datasets::{Classes, Content, Layout, Record, Split};
 use crate::dsp::egemaps::{NAMES, egemaps};
@@ -281,10 +280,7 @@ impl<'a> ClipFeatures<'a> {
     }
 
     fn compute(&self, record: &Record, kind: Kind) -> Result<Vec<f32>> {
-        let Some(input) = record.audio() else {
-            return Err(Error::Setting(format!("{} is a text; this needs sound", record.id)));
-        };
-        let samples = AudioStream::open(input, &DecodeOptions::default())?.read_all()?;
+        let samples = record.samples()?;
         match &self.encoder {
             Some(encoder) if kind == Kind::Encoder => {
                 let ClipFeatureArgs { layers, least_seconds, .. } = self.args;

@@ -8,7 +8,6 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use crate::audio::{AudioStream, DecodeOptions};
 use crate::cli::Exit;
 use crate::cli::convert::Whose;
 use crate::cli::convert::judge::{Judge, Words, errors};
@@ -172,17 +171,10 @@ fn speakers(args: &VcArgs, parts: &Parts) -> Result<BTreeMap<String, Speaker>> {
     let speaker = |(name, mut clips): (String, Vec<Record>)| {
         clips.sort_by(|a, b| a.id.cmp(&b.id));
         let rest = clips.split_off(args.references);
-        let speech = clips.iter().map(|clip| speech_of(&samples(clip)?)).collect::<Result<Vec<_>>>()?;
+        let speech = clips.iter().map(|clip| speech_of(&clip.samples()?)).collect::<Result<Vec<_>>>()?;
         Ok((name, Speaker { target: parts.target_of(&speech)?, clips: rest }))
     };
     clips.into_iter().map(speaker).collect()
-}
-
-fn samples(record: &Record) -> Result<Vec<f32>> {
-    let Some(audio) = record.audio() else {
-        return Err(Error::Setting(format!("{} is a text; this needs sound", record.id)));
-    };
-    AudioStream::open(audio, &DecodeOptions::default())?.read_all()
 }
 
 struct Bench<'a> {
@@ -223,7 +215,7 @@ impl<'a> Bench<'a> {
 
     /// What is heard of the pair's sounds, in the order of [`NAMES`].
     fn of(&mut self, number: usize, pair: &Pair) -> Result<[Heard; 4]> {
-        let source = samples(pair.clip)?;
+        let source = pair.clip.samples()?;
         let said = match self.said.get(&pair.clip.id) {
             Some(said) => said.clone(),
             None => {
@@ -250,7 +242,7 @@ impl<'a> Bench<'a> {
             self.heard(number, pair, &converted, words_of(&converted)?, took)?,
             self.heard(number, pair, &copied, words_of(&copied)?, 0.0)?,
             self.heard(number, pair, &source, Some(errors(&said, &said)), 0.0)?,
-            self.heard(number, pair, &samples(pair.other)?, None, 0.0)?,
+            self.heard(number, pair, &pair.other.samples()?, None, 0.0)?,
         ])
     }
 

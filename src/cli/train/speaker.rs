@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 
 use super::speaker_score::{Scorer, report};
 use crate::asr::identify::LanguageIdentifier;
-use crate::audio::{AudioStream, DecodeOptions};
 use crate::cli::Exit;
 use crate::cli::clip_features::{keep, kept_at, read_values};
 use crate::cli::model_args::{ModelArgs, Talk};
@@ -275,7 +274,7 @@ impl<'a> Features<'a> {
         if let Some(values) = kept.as_ref().and_then(|path| read_values(path, Some(self.networks.width()))) {
             return Ok(values);
         }
-        let samples = samples(record)?;
+        let samples = record.samples()?;
         let values = self.threads.run(|| self.networks.of(&samples))?;
         if let Some(path) = kept {
             keep(&path, &values)?;
@@ -289,16 +288,9 @@ impl<'a> Features<'a> {
             return Ok(known.clone());
         }
         let Some(identifier) = &self.identifier else { return Ok("unknown".into()) };
-        let likely = identifier.identify(&samples(record)?)?.into_iter().next();
+        let likely = identifier.identify(&record.samples()?)?.into_iter().next();
         Ok(likely.map_or_else(|| "unknown".into(), |language| language.code))
     }
-}
-
-fn samples(record: &Record) -> Result<Vec<f32>> {
-    let Some(input) = record.audio() else {
-        return Err(Error::Setting(format!("{} is a text; this needs sound", record.id)));
-    };
-    AudioStream::open(input, &DecodeOptions::default())?.read_all()
 }
 
 /// The name of a corpus: that of its folder or file, or all of its path where two have one name.

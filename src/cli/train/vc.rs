@@ -234,8 +234,10 @@ impl VcTask<'_> {
             // Contents are of two frames.
             let start = random.usize(..=(clip.voice.frames() - frames) / 2) * 2;
             let pitch = &clip.voice.pitch[start..start + frames];
-            let first = (start / 2 * self.shape.content).min(clip.contents.len() - self.shape.content);
-            inputs.extend(self.shape.inputs_of(&clip.contents[first..], pitch)?);
+            let content = self.shape.content;
+            let first = (start / 2 * content).min(clip.contents.len() - content);
+            let end = (first + frames.div_ceil(2) * content).min(clip.contents.len());
+            inputs.extend(self.shape.inputs_of(&clip.contents[first..end], pitch)?);
             mels.extend_from_slice(&clip.voice.mel[start * MEL.mels..(start + frames) * MEL.mels]);
             speakers.extend_from_slice(&clip.speaker);
         }

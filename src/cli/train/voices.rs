@@ -7,7 +7,6 @@ use clap::Args;
 use rayon::prelude::*;
 
 use super::speaker::records;
-use crate::audio::{AudioStream, DecodeOptions};
 use crate::cli::stop::Stop;
 use crate::corpus::datasets::Record;
 use crate::dsp::{VocoderMel, pitch};
@@ -48,10 +47,7 @@ pub struct Voice {
 
 impl Voice {
     fn read(record: &Record, corpus: usize, most: usize) -> Result<Self> {
-        let Some(audio) = record.audio() else {
-            return Err(Error::Setting(format!("{} is a text; this needs sound", record.id)));
-        };
-        let mut samples = AudioStream::open(audio, &DecodeOptions::default())?.read_all()?;
+        let mut samples = record.samples()?;
         samples.truncate(samples.len().min(most) / MEL.hop * MEL.hop);
         let (mel, pitch) = (VocoderMel::hifi_gan(MEL).frames(&samples), pitch(&samples));
         Ok(Self { speaker: format!("{corpus}/{}", record.group()), samples, mel, pitch })

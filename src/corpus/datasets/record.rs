@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{self, StrDeserializer};
 
-use crate::audio::AudioInput;
+use crate::audio::{AudioInput, AudioStream, DecodeOptions};
+use crate::{Error, Result};
 
 /// A labelled clip or text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,17 @@ impl Record {
             Content::Bytes(bytes) => Some(AudioInput::from_reader(&self.id, Cursor::new(Arc::clone(bytes)))),
             Content::Text(_) => None,
         }
+    }
+
+    /// All of its sound, 16 kHz mono.
+    ///
+    /// # Errors
+    /// Those of decoding; [`Error::Setting`] where it is a text.
+    pub fn samples(&self) -> Result<Vec<f32>> {
+        let Some(audio) = self.audio() else {
+            return Err(Error::Setting(format!("{} is a text; this needs sound", self.id)));
+        };
+        AudioStream::open(audio, &DecodeOptions::default())?.read_all()
     }
 }
 

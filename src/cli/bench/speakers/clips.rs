@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::systems::VoiceSystem;
-use crate::audio::{AudioStream, DecodeOptions};
 use crate::cli::clip_features::{Corpus, read_values};
 use crate::cli::stop::Stop;
 use crate::corpus::conversations::Clip;
@@ -214,10 +213,7 @@ fn named(path: &Path, layout: Layout, name: &str) -> String {
 }
 
 fn read(record: &Record) -> Result<(Vec<f32>, Vec<Span>)> {
-    let Some(input) = record.audio() else {
-        return Err(Error::Setting(format!("{} is a text; this needs sound", record.id)));
-    };
-    let samples = AudioStream::open(input, &DecodeOptions::default())?.read_all()?;
+    let samples = record.samples()?;
     let end = SampleIndex(samples.len() as u64);
     let spans = speech_spans(&samples, &speech_options())?;
     let within = |span: Span| Span::new(span.start.min(end), span.end.min(end));
